@@ -83,7 +83,7 @@ $(vendor): package-lock.json outreach/cli/assets.py .venv/.runtime
 	@$(venv)/python -m outreach assets
 	@touch $@
 
-%.mo: %.po .venv/.runtime
+%.mo: %.po | .venv/.runtime
 	@$(venv)/pybabel --quiet compile -i $< -o $@
 
 # Not a file to depend on: what it is made from is every page and view, and making it takes a second.
