@@ -1,0 +1,1 @@
+"""Who may do what, and what nobody may read in passing: accounts, sign-in, audit and sealing."""

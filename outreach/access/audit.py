@@ -1,0 +1,131 @@
+"""The audit log: append-only and hash-linked. Who saw, changed or sent what, and when.
+
+Each entry carries a keyed hash over the entry before it, so that a changed, removed or re-ordered entry is found by `verify`.
+Nothing identifying goes into an entry: ids, counts and codes only.
+"""
+
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, LargeBinary, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from outreach.access.sealing import vault_of
+from outreach.db import Base, now
+
+START = bytes(32)
+
+
+class ActorKind(StrEnum):
+    STAFF = "staff"
+    SYSTEM = "system"  # a worker, the ticker
+    COMMAND = "command"  # somebody at the command line of a server
+    RECIPIENT = "recipient"  # the holder of a phone; never a person's id
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something. `id` is the account for staff, the contact point for a recipient, else None."""
+
+    kind: ActorKind
+    id: UUID | None = None
+
+
+SYSTEM = Actor(ActorKind.SYSTEM)
+COMMAND = Actor(ActorKind.COMMAND)
+
+
+class AuditEntry(Base):
+    __tablename__ = "audit_entry"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    action: Mapped[str]  # "noun.verb": person.open, campaign.approve, ...
+    object_kind: Mapped[str]
+    object_id: Mapped[UUID | None] = mapped_column(index=True)
+    detail: Mapped[dict[str, object]] = mapped_column(JSONB)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditHead(Base):
+    """The one row that says where the chain ends. Locking it is what puts entries in order."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The result of walking the chain: `problem` is None when it holds, else a sentence naming the entry."""
+
+    entries: int
+    problem: str | None
+
+
+def record(
+    session: Session, actor: Actor, action: str, object_kind: str, object_id: UUID | None = None, **detail: object
+) -> None:
+    """Append one entry. It holds a lock on the end of the chain until the transaction ends: record last, commit soon.
+
+    `detail` values are numbers, booleans, ids as text, codes, or lists of these; never text about a person.
+    """
+    head = session.execute(select(AuditHead).where(AuditHead.id == 1).with_for_update()).scalar_one()
+    session.refresh(head)
+    entry = AuditEntry(
+        seq=head.seq + 1, at=now(), actor_kind=actor.kind, actor_id=actor.id, action=action,
+        object_kind=object_kind, object_id=object_id, detail=detail, mac=b"",
+    )  # fmt: skip
+    entry.mac = _mac(_key(session), head.mac, entry)
+    session.add(entry)
+    head.seq, head.mac = entry.seq, entry.mac
+    session.flush()
+
+
+def verify(session: Session) -> Verified:
+    """Walk the whole chain, in constant memory."""
+    key, previous, seq = _key(session), START, 0
+    for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=1000)):
+        seq += 1
+        if entry.seq != seq:
+            return Verified(seq - 1, f"entry {seq} is missing")
+        if not hmac.compare_digest(entry.mac, _mac(key, previous, entry)):
+            return Verified(seq - 1, f"entry {seq} does not follow from the one before it: it, or that one, was altered")
+        previous = entry.mac
+        session.expunge(entry)
+    head = session.execute(select(AuditHead.seq, AuditHead.mac).where(AuditHead.id == 1)).one()
+    if (head.seq, head.mac) != (seq, previous):
+        return Verified(seq, f"the log ends at entry {seq}, but {head.seq} were written: the end was cut off")
+    return Verified(seq, None)
+
+
+def _key(session: Session) -> bytes:
+    return vault_of(session).ring.derived("audit")
+
+
+def _mac(key: bytes, previous: bytes, entry: AuditEntry) -> bytes:
+    content = json.dumps(
+        [
+            entry.seq,
+            entry.at.timestamp(),
+            entry.actor_kind,
+            str(entry.actor_id),
+            entry.action,
+            entry.object_kind,
+            str(entry.object_id),
+            entry.detail,
+        ],
+        sort_keys=True,
+        ensure_ascii=True,
+        separators=(",", ":"),
+    )
+    return hmac.digest(key, previous + content.encode(), "sha256")

@@ -1,0 +1,52 @@
+"""Outcomes: where each person of a campaign's audience stands. One row per person, so that the sum is always the audience."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from outreach.db import Base, now
+
+
+class OutcomeState(StrEnum):
+    PLANNED = "planned"  # a message is decided on and not yet handed over
+    IN_PROGRESS = "in_progress"  # handed over, or not known
+    REACHED = "reached"  # a report says that it arrived: not yet that the person read it
+    TOLD = "told"  # the person answered from their own phone that they have it
+    EXHAUSTED = "exhausted"  # every step was tried or is impossible: `reason` says what stopped it
+    EXCLUDED = "excluded"  # not to be contacted by this campaign: `reason` says why
+
+
+class Reason(StrEnum):
+    """Why a person gets no message, or was not reached. Shown to staff, worked as a list."""
+
+    NEEDS_LANGUAGE = "needs_language"  # we do not know what language they understand
+    NEEDS_TRANSLATION = "needs_translation"  # there is no approved text in it
+    IN_CUSTODY = "in_custody"  # never by text: handed over in person instead
+    REMOVED = "removed"  # nothing automatic abroad before a safety review
+    CUSTODY_UNKNOWN = "custody_unknown"
+    DECEASED = "deceased"
+    PROTECTED = "protected"  # only by the safe address
+    NO_CONTACT = "no_contact"  # no phone on file
+    UNSAFE_CONTACT = "unsafe_contact"  # phones on file, none of them safe to use
+    OPTED_OUT = "opted_out"
+    WRONG_NUMBER = "wrong_number"
+    BAD_CONTACT = "bad_contact"
+    NOT_DELIVERED = "not_delivered"
+    REFUSED = "refused"  # by the provider, for good
+    BLOCKED = "blocked"  # by our own check of the text
+    CANNOT_READ = "cannot_read"  # does not read the language: needs a voice
+
+
+class Outcome(Base):
+    __tablename__ = "outcome"
+
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("outcome_person_idx", "person_id"),)

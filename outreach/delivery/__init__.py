@@ -1,0 +1,1 @@
+"""What happens: messages, attempts, reports, replies, and finding out what became of each."""
