@@ -1,7 +1,7 @@
 """The command line: one module here for each command, loaded only when that command is run.
 
-To add one, write `outreach/cli/<name>.py` with a click command (or group) called `command`, and a line in COMMANDS. A dash in
-the command is an underscore in the module.
+To add one, write `outreach/cli/<name>.py` with a click command (or group) called `command`, and a line in COMMANDS.
+A dash in the command is an underscore in the module.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """`python -m outreach assets`: USWDS and htmx, from npm by the lock file to outreach/web/static/vendor/.
 
-Only what the pages can ask for is copied (half a megabyte of the 41 that npm brings). Nothing of it is committed. Where there is
-no npm, Node.js comes as a wheel into the environment that runs this.
+Only what the pages can ask for is copied (one megabyte of the 41 that npm brings), and nothing of it is committed.
+Where there is no npm, Node.js comes as a wheel into the environment that runs this.
 """
 
 import os
