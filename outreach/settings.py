@@ -1,0 +1,148 @@
+"""Settings: config/default.toml, then the environment's own file, then environment variables. Read once, by whoever starts a process."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CONFIG = Path(__file__).parent.parent / "config"
+ENVIRONMENTS = ("development", "test", "production")
+REAL_TWILIO = "https://api.twilio.com"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class BadSettings(Exception):
+    """What is missing or wrong, everything at once, each with how to mend it."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The settings are not complete:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting; config/default.toml says what each means and its unit."""
+
+    environment: str
+    database_url: str
+    redis_url: str
+    secret_key: str
+    key_ring: Path
+    twilio_auth_token: str
+    twilio_auth_token_previous: str = ""
+
+    public_base_url: str
+    trusted_hosts: tuple[str, ...]
+    program_name: str
+    program_phone: str
+    program_site: str
+    twilio_api_url: str
+    twilio_account_sid: str
+    sms_sender: str
+    sms_in_flight: int
+    sms_batch: int
+    sms_segments_per_second: float
+    sms_timeout_seconds: float
+    sms_validity_seconds: int
+    sms_segment_price: Decimal
+    sms_max_segments: int
+    sms_attempts: int
+    sms_retry_seconds: int
+    sms_allowed_numbers: tuple[str, ...]
+    lease_seconds: int
+    reconcile_after_seconds: int
+    release_after_seconds: int
+    poll_after_seconds: int
+    filtered_limit: int
+    dispatch_seconds: int
+    ticker_seconds: float
+    sweep_seconds: int
+    roster_max_bytes: int
+    roster_max_rows: int
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether texts go to the sandbox carrier on this machine instead of to real phones."""
+        return urlsplit(self.twilio_api_url).hostname in LOOPBACK
+
+    @property
+    def fields_for_texts(self) -> dict[str, str]:
+        """The values of the ((fields)) that a text may use, the same for everyone."""
+        return {"program": self.program_name, "phone": self.program_phone, "site": self.program_site}
+
+
+FROM_ENVIRONMENT = ("environment", "database_url", "redis_url", "secret_key", "key_ring", "twilio_auth_token", "twilio_auth_token_previous")
+"""Settings that a file in config/ may not hold."""
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Raises BadSettings, which names everything that is missing or wrong at once."""
+    environment = environ.get("OUTREACH_ENVIRONMENT", "development")
+    if environment not in ENVIRONMENTS:
+        raise BadSettings([f"OUTREACH_ENVIRONMENT is {environment!r}; it can be one of {', '.join(ENVIRONMENTS)}."])
+    values = _file("default") | _file(environment) | {"environment": environment}
+    problems = [f"{name} stands in a file of config/; it belongs in the environment." for name in FROM_ENVIRONMENT[1:] if name in values]
+    for name in ("database_url", "redis_url"):
+        if value := environ.get(name.upper()):
+            values[name] = value
+    for field in fields(Settings):
+        if (value := environ.get(f"OUTREACH_{field.name.upper()}")) is not None and field.name != "environment":
+            values[field.name] = value
+    missing = [f for f in fields(Settings) if f.name not in values and f.name != "twilio_auth_token_previous"]
+    for field in missing:
+        variable = field.name.upper() if field.name in ("database_url", "redis_url") else f"OUTREACH_{field.name.upper()}"
+        problems.append(f"{variable} is not set (see config/secrets.example.env).")
+    if problems:
+        raise BadSettings(problems)
+    converted: dict[str, object] = {}
+    for name, value in values.items():
+        try:
+            converted[name] = _convert(name, value)
+        except (ValueError, InvalidOperation, KeyError):
+            problems.append(f"{name} is {value!r}, which does not fit: see config/default.toml for its kind and unit.")
+    if problems:
+        raise BadSettings(problems)
+    settings = Settings(**converted)  # type: ignore[arg-type]  # each was converted to its field's type just above
+    if refusals := _refusals(settings):
+        raise BadSettings(refusals)
+    return settings
+
+
+def _file(name: str) -> dict[str, object]:
+    return tomllib.loads((CONFIG / f"{name}.toml").read_text())
+
+
+_KINDS = {field.name: field.type for field in fields(Settings)}
+
+
+def _convert(name: str, value: object) -> object:
+    kind = _KINDS[name]
+    if kind in (int, float, Decimal, Path):
+        return kind(str(value))  # type: ignore[operator]  # all four are made from text
+    if kind is str:
+        return str(value).replace("postgresql://", "postgresql+psycopg://", 1) if name == "database_url" else str(value)
+    parts = value.split(",") if isinstance(value, str) else value
+    assert isinstance(parts, list)
+    return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def _refusals(settings: Settings) -> list[str]:
+    refusals = []
+    if settings.environment == "production":
+        if settings.sandboxed:
+            refusals.append("twilio_api_url is a sandbox on this machine; production refuses it.")
+        if not settings.public_base_url.startswith("https://"):
+            refusals.append("public_base_url must start with https:// in production.")
+        for name in ("twilio_account_sid", "twilio_auth_token", "secret_key"):
+            if not getattr(settings, name):
+                refusals.append(f"{name} is empty.")
+        if len(settings.secret_key) < 32:
+            refusals.append("secret_key is shorter than 32 characters: make one with `openssl rand -hex 32`.")
+    elif not settings.sandboxed and not settings.sms_allowed_numbers:
+        refusals.append(
+            f"twilio_api_url is {settings.twilio_api_url}, a real provider. Outside production, give sms_allowed_numbers the numbers"
+            " that may be texted, or use the sandbox."
+        )
+    return refusals
