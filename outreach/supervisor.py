@@ -7,7 +7,7 @@
         group.wait()
 
 Whatever ends the block (its own end, Ctrl-C, SIGTERM, a closed terminal, an error, a program that died) stops the
-programs, the last started first. Should this process be killed outright, the kernel tells them (on Linux): they end too.
+programs, the last started first. Should this process itself be killed, the kernel tells them (on Linux): they end too.
 """
 
 import ctypes

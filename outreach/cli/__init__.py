@@ -27,7 +27,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         loaded = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
-        assert isinstance(loaded, click.Command)  # noqa: S101  # a mistake in one of our own modules, never a user's
+        assert isinstance(loaded, click.Command)
         return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -108,13 +108,13 @@ class Engines:
 
         `immediate` is what a crash is to its clients and its data: cut off, then recovered from the write-ahead log.
         """
-        assert self._postgres is not None  # noqa: S101  # made by __init__
+        assert self._postgres is not None
         self._postgres.end(signal.SIGQUIT if immediate else None)
         self._postgres.start()
 
     def restart_valkey(self) -> None:
         """Kill Valkey and start it at the same address. Everything in it is gone."""
-        assert self._valkey is not None  # noqa: S101  # made by __init__
+        assert self._valkey is not None
         self._valkey.end(signal.SIGKILL)
         self._valkey.start()
 

@@ -102,7 +102,7 @@ class Server:
                 preexec_fn=partial(die_with_parent, self.farewell),  # noqa: PLW1509  # one call into the C library
                 **self.who,
             )
-        assert self._process.stdin is not None  # noqa: S101  # asked for above
+        assert self._process.stdin is not None
         with suppress(BrokenPipeError), self._process.stdin as pipe:  # one that ended at once is told from its log
             pipe.write(stdin.encode())
         deadline = time.monotonic() + seconds
@@ -142,7 +142,7 @@ class Postgres(Server):
     @property
     def pid(self) -> int:
         """The process that tests may kill."""
-        assert self._process is not None  # noqa: S101  # a mistake of the caller
+        assert self._process is not None
         return self._process.pid
 
     def start(self) -> None:
