@@ -1,0 +1,5 @@
+"""Run the sandbox carrier."""
+
+from outreach.sandbox.command import command
+
+__all__ = ["command"]

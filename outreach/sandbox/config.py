@@ -1,0 +1,133 @@
+"""What the sandbox is started with, and the few dials that can be turned while it runs."""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sandbox"
+STATIC = Path(__file__).resolve().parent / "static"
+
+# An account that is plainly not a real one; real account sids are random.
+DEFAULT_ACCOUNT_SID = "AC" + "5a" * 16
+DEFAULT_NUMBER = "+12025550100"
+
+
+class ConfigError(ValueError):
+    """An option or environment variable of the sandbox has a value it cannot work with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Delays are milliseconds. `numbers` are the account's own senders, the first one serving for a Messaging Service;
+    an empty tuple accepts any well-formed sender, so that a test need not register one first."""
+
+    account_sid: str = DEFAULT_ACCOUNT_SID
+    auth_token: str
+    books: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    numbers: tuple[str, ...] = ()
+    inbound_url: str | None = None
+    public_base: str | None = None
+    local_base: str | None = None
+    status_delay_ms: int = 100
+    reply_delay_ms: int = 400
+    callback_pool: int = 20
+    callback_retries: int = 3
+    retry_delay_ms: int = 500
+    opt_out_replies: bool = True
+    population: bool = False
+    seed: int = 1
+    templates: Path = TEMPLATES
+
+    def __post_init__(self) -> None:
+        if not (self.account_sid.startswith("AC") and len(self.account_sid) == 34):
+            raise ConfigError("The account sid must be AC and 32 hexadecimal digits, as Twilio's are.")
+        if not self.auth_token:
+            raise ConfigError("The auth token is empty. Set TWILIO_AUTH_TOKEN to the token your own side signs with.")
+        if self.local_base and not self.public_base:
+            raise ConfigError("A local webhook base needs the public one whose place it takes.")
+
+    @property
+    def default_number(self) -> str:
+        return self.numbers[0] if self.numbers else DEFAULT_NUMBER
+
+
+@dataclass(kw_only=True)
+class Dials:
+    """What tests and the faults page may change while the sandbox runs. Delays are milliseconds."""
+
+    inbound_url: str | None
+    status_delay_ms: int
+    reply_delay_ms: int
+    opt_out_replies: bool
+    population: bool
+    paused: bool = False
+
+    @classmethod
+    def of(cls, config: Config) -> "Dials":
+        return cls(
+            inbound_url=inbound_address(config),
+            status_delay_ms=config.status_delay_ms,
+            reply_delay_ms=config.reply_delay_ms,
+            opt_out_replies=config.opt_out_replies,
+            population=config.population,
+        )
+
+
+def inbound_address(config: Config) -> str | None:
+    """A path alone is meant on the public base; a full address stands as it is."""
+    if config.inbound_url and config.inbound_url.startswith("/"):
+        return (config.public_base or "").rstrip("/") + config.inbound_url
+    return config.inbound_url
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, object]:
+    """The options that are set in the environment, as keyword arguments of `Config`."""
+    found: dict[str, object] = {}
+    for option, (name, kind) in OPTIONS.items():
+        value = environment.get(name)
+        if value is None or value == "":
+            continue
+        try:
+            found[option] = kind(value)
+        except ValueError as error:
+            raise ConfigError(f"{name} has a value the sandbox cannot read: {error}") from error
+    return found
+
+
+def yes_or_no(value: str) -> bool:
+    if value.lower() in {"1", "yes", "true", "on"}:
+        return True
+    if value.lower() in {"0", "no", "false", "off"}:
+        return False
+    raise ValueError("write yes or no")
+
+
+def numbers(value: str) -> tuple[str, ...]:
+    return tuple(number.strip() for number in value.split(",") if number.strip())
+
+
+OPTIONS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "account_sid": ("TWILIO_ACCOUNT_SID", str),
+    "auth_token": ("TWILIO_AUTH_TOKEN", str),
+    "books": ("SANDBOX_BOOKS", Path),
+    "host": ("SANDBOX_HOST", str),
+    "port": ("SANDBOX_PORT", int),
+    "control_token": ("SANDBOX_CONTROL_TOKEN", str),
+    "numbers": ("SANDBOX_NUMBERS", numbers),
+    "inbound_url": ("SANDBOX_INBOUND_URL", str),
+    "public_base": ("SANDBOX_PUBLIC_WEBHOOK_BASE", str),
+    "local_base": ("SANDBOX_LOCAL_WEBHOOK_BASE", str),
+    "status_delay_ms": ("SANDBOX_STATUS_DELAY_MS", int),
+    "reply_delay_ms": ("SANDBOX_REPLY_DELAY_MS", int),
+    "callback_pool": ("SANDBOX_CALLBACK_POOL", int),
+    "callback_retries": ("SANDBOX_CALLBACK_RETRIES", int),
+    "retry_delay_ms": ("SANDBOX_RETRY_DELAY_MS", int),
+    "opt_out_replies": ("SANDBOX_OPT_OUT_REPLIES", yes_or_no),
+    "population": ("SANDBOX_POPULATION", yes_or_no),
+    "seed": ("SANDBOX_SEED", int),
+}

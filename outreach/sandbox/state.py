@@ -1,0 +1,34 @@
+"""What every request handler of the sandbox shares."""
+
+import hmac
+from dataclasses import dataclass, field
+
+import jinja2
+from aiohttp import web
+
+from outreach.sandbox.books import Books
+from outreach.sandbox.config import Config, Dials
+from outreach.sandbox.faults import Rules
+
+
+@dataclass(kw_only=True)
+class State:
+    """One running sandbox."""
+
+    config: Config
+    dials: Dials
+    books: Books
+    rules: Rules
+    templates: jinja2.Environment
+    in_flight: set[int] = field(default_factory=set)
+
+    def senders_accept(self, number: str) -> bool:
+        return not self.config.numbers or number in self.config.numbers
+
+
+STATE = web.AppKey("state", State)
+
+
+def same(given: str, expected: str) -> bool:
+    """Compares secrets in a time that tells nothing about them."""
+    return hmac.compare_digest(given.encode(), expected.encode())
