@@ -107,7 +107,7 @@ class Group:
                 if time.monotonic() > deadline:
                     seconds = running.program.seconds_to_start
                     raise ProgramError(
-                        f"{running.program.name} was not ready after {seconds:.0f} s. {_last_words(running)}"
+                        f"{running.program.name} was not ready after {seconds:g} s. {_last_words(running)}"
                     )
                 time.sleep(0.05)
         self._raise_if_dead()

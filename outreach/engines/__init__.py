@@ -96,6 +96,12 @@ class Engines:
         """See `Addresses`. Made for `redis.Redis.from_url`."""
         return self.addresses.redis_url
 
+    @property
+    def postgres_pid(self) -> int:
+        """The number of PostgreSQL's first process, for tests of what happens when it is killed."""
+        assert self._postgres is not None
+        return self._postgres.pid
+
     def failure(self) -> str | None:
         """None while both run, else a sentence about the one that ended. For `supervisor.Group.wait(watch=...)`."""
         for server in (self._postgres, self._valkey):
@@ -156,7 +162,7 @@ def throwaway(*, durable: bool = False) -> Iterator[Engines]:
 def running(folder: Path) -> Addresses | None:
     """The addresses of the engines that another process runs in `folder`; None when they do not run, or not yet."""
     try:
-        text = (folder / "addresses.json").read_text(encoding="ascii")
+        text = (folder / "addresses.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     return Addresses(**json.loads(text)) if home.held(folder) else None

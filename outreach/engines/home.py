@@ -130,7 +130,7 @@ def passwords(folder: Path) -> dict[str, str]:
     path = folder / "passwords.json"
     if not path.exists():
         write_closed(path, json.dumps({"postgres": secrets.token_urlsafe(24), "valkey": secrets.token_urlsafe(24)}))
-    loaded: dict[str, str] = json.loads(path.read_text(encoding="ascii"))
+    loaded: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return loaded
 
 
@@ -138,7 +138,7 @@ def write_closed(path: Path, text: str) -> None:
     """Write a whole file that only we can read, at no moment half."""
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     part.replace(path)
 

@@ -179,7 +179,7 @@ class Postgres(Server):
             f"CREATE DATABASE {NAME} OWNER {NAME};\n",
         )
         # The superuser has no password, so nobody can sign in as one.
-        (part / "pg_hba.conf").write_text("local all all scram-sha-256\n", encoding="ascii")
+        (part / "pg_hba.conf").write_text("local all all scram-sha-256\n", encoding="utf-8")
         part.rename(self._data)
 
     def _run(self, argv: Sequence[str | Path], stdin: str = "") -> None:
@@ -211,7 +211,7 @@ class Postgres(Server):
             .stdout.split()[-1]
             .split(".")[0]
         )
-        theirs = (self._data / "PG_VERSION").read_text(encoding="ascii").strip()
+        theirs = (self._data / "PG_VERSION").read_text(encoding="utf-8").strip()
         if ours != theirs:
             raise OtherVersionError(
                 f"The data in {self._data} was made by PostgreSQL {theirs}; this installation has PostgreSQL {ours}, "

@@ -1,0 +1,145 @@
+"""What every test may ask for: real engines, a database of its own, and no way out to the internet.
+
+One PostgreSQL and one Valkey serve the whole run; each of pytest-xdist's processes has its own database (a clone of one
+that was migrated once) and its own number in Valkey. TEST_DATABASE_URL and TEST_REDIS_URL put other servers in their
+place: a role that may create databases, and a Redis whose contents may be erased.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+import sqlalchemy as sa
+from redis import Redis
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from outreach import db, engines
+from outreach.access.sealing import FileKeyRing, Vault
+
+LOOPBACK = ("127.", "::1", "localhost")
+SERVERS = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """From here on, whatever tries to reach another machine fails, naming the address."""
+    sys.addaudithook(_refuse_other_machines)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """pytest-xdist is about to start a process: the servers are started by us, once, and it is told where they are."""
+    node.workerinput["servers"] = _servers(node.config)  # type: ignore[attr-defined]  # xdist's class, not imported here
+
+
+def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else "localhost"  # a Unix socket's address is a path
+    elif event == "socket.getaddrinfo":
+        host = arguments[0] or "localhost"
+    else:
+        return
+    if not str(host).startswith(LOOPBACK):
+        raise PermissionError(f"A test tried to reach {host}: tests talk to this machine only.")
+
+
+def _servers(config: pytest.Config) -> dict[str, str]:
+    """Where the servers are, with a migrated template; started at the first call and stopped with the run."""
+    if handed := getattr(config, "workerinput", {}).get("servers"):
+        return dict(handed)
+    if SERVERS not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        database_url, redis_url = os.environ.get("TEST_DATABASE_URL"), os.environ.get("TEST_REDIS_URL")
+        if not (database_url and redis_url):
+            started = stack.enter_context(engines.throwaway())
+            database_url, redis_url = database_url or started.database_url, redis_url or started.redis_url
+        template = make_url(database_url).set(database=f"outreach_test_{secrets.token_hex(4)}")
+        _administer(template, f'create database "{template.database}"')
+        stack.callback(_administer, template, f'drop database "{template.database}" with (force)')
+        db.migrate(_text(template))
+        config.stash[SERVERS] = {"template": _text(template), "redis": redis_url}
+    return config.stash[SERVERS]
+
+
+def _administer(url: URL, *statements: str) -> None:
+    """Run statements that no transaction may hold, from the database that is always there."""
+    admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+
+
+def _text(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def _clone(url: URL, template: URL) -> None:
+    drop = f'drop database if exists "{url.database}" with (force)'
+    _administer(url, drop, f'create database "{url.database}" template "{template.database}"')
+
+
+@pytest.fixture(scope="session")
+def database_url(request: pytest.FixtureRequest, worker_id: str) -> Iterator[str]:
+    """A migrated database that only this process uses. See `session` and `clean_database` for how to leave it."""
+    template = make_url(_servers(request.config)["template"])
+    own = template.set(database=f"{template.database}_{worker_id}")
+    _clone(own, template)
+    yield _text(own)
+    _administer(own, f'drop database "{own.database}" with (force)')
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    """An engine on the database of this process."""
+    engine = db.make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clean_database(request: pytest.FixtureRequest, database_url: str, engine: sa.Engine) -> Iterator[str]:
+    """The address of the database, for a test that commits: afterwards it is as the migrations made it."""
+    yield database_url
+    engine.dispose()
+    _clone(make_url(database_url), make_url(_servers(request.config)["template"]))
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """Seals and opens with a key ring of this process's own."""
+    return Vault(FileKeyRing.create(tmp_path_factory.mktemp("keys") / "ring.json"))
+
+
+@pytest.fixture
+def sessions(engine: sa.Engine, vault: Vault) -> sessionmaker[Session]:
+    """What makes sessions that really commit: a test that asks for it asks for `clean_database` too."""
+    return db.make_sessions(engine, vault)
+
+
+@pytest.fixture
+def session(engine: sa.Engine, sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """A session whose commits are undone after the test."""
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        with sessions(bind=connection, join_transaction_mode="create_savepoint") as session:
+            yield session
+        transaction.rollback()
+
+
+@pytest.fixture(scope="session")
+def _own_redis_url(request: pytest.FixtureRequest, worker_id: str) -> str:
+    number = 0 if worker_id == "master" else 1 + int(worker_id.removeprefix("gw"))
+    return f"{_servers(request.config)['redis'].partition('?')[0]}?db={number}"
+
+
+@pytest.fixture
+def redis_url(_own_redis_url: str) -> str:
+    """The address of an empty logical database of Valkey that only this process uses."""
+    with Redis.from_url(_own_redis_url) as client:
+        client.flushdb()
+    return _own_redis_url
