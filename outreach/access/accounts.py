@@ -14,7 +14,7 @@ from uuid import UUID
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import ForeignKey, LargeBinary, func, select, update
+from sqlalchemy import ForeignKey, LargeBinary, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.access import audit
@@ -51,6 +51,14 @@ class TooManyTries(Exception):
 
 class WeakPassword(Exception):
     """The password is too short or too long."""
+
+
+class NotOneself(Exception):
+    """Nobody changes their own role or ends their own account: a second person does."""
+
+
+class NoSuchAccount(LookupError):
+    """There is no account with this id."""
 
 
 class Account(Base):
@@ -102,7 +110,9 @@ def create(
 ) -> NewAccount:
     """Raises WeakPassword. `totp_secret` is given only for the demonstration's known sign-ins."""
     secret = totp_secret or pyotp.random_base32()
-    account = Account(id=new_id(), login=login.strip().lower(), name=name, role=role, password_hash=_hash(password), totp_sealed=b"")
+    account = Account(
+        id=new_id(), login=login.strip().lower(), name=name, role=role, password_hash=_hash(password), totp_sealed=b""
+    )
     account.totp_sealed = create_key(session, account.id).seal("account.totp", account.id, secret)
     session.add(account)
     session.flush()
@@ -163,6 +173,52 @@ def sign_out(session: Session, token: str) -> None:
     held = session.get(AuthSession, _token_hash(token))
     if held is not None:
         session.delete(held)
+
+
+def everyone(session: Session) -> list[Account]:
+    """All accounts, those in use first, by name."""
+    return list(session.scalars(select(Account).order_by(Account.active.desc(), Account.name, Account.id)))
+
+
+def deactivate(session: Session, account_id: UUID, *, by: Account) -> None:
+    """Nobody can sign in with it any more, and whoever is signed in with it is out at once. Safe to repeat.
+
+    Raises NotOneself or NoSuchAccount.
+    """
+    account = _other(session, account_id, by)
+    if not account.active:
+        return
+    account.active = False
+    _end_sessions(session, account_id)
+    audit.record(session, by.actor, "account.deactivate", "account", account_id)
+
+
+def change_role(session: Session, account_id: UUID, role: Role, *, by: Account) -> None:
+    """The account's sessions end, so that nothing opened under the old role stays open. Raises NotOneself or NoSuchAccount."""
+    account = _other(session, account_id, by)
+    if account.role == role:
+        return
+    before, account.role = account.role, role
+    _end_sessions(session, account_id)
+    audit.record(session, by.actor, "account.role", "account", account_id, before=before, after=role)
+
+
+def set_locale(session: Session, account_id: UUID, locale: str) -> None:
+    """The language in which the account's pages are shown."""
+    session.execute(update(Account).where(Account.id == account_id).values(locale=locale))
+
+
+def _other(session: Session, account_id: UUID, by: Account) -> Account:
+    if account_id == by.id:
+        raise NotOneself
+    account = session.get(Account, account_id, with_for_update=True)
+    if account is None:
+        raise NoSuchAccount
+    return account
+
+
+def _end_sessions(session: Session, account_id: UUID) -> None:
+    session.execute(delete(AuthSession).where(AuthSession.account_id == account_id))
 
 
 def _hash(password: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, LargeBinary, select
+from sqlalchemy import BigInteger, LargeBinary, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -72,9 +72,7 @@ class Verified:
     problem: str | None
 
 
-def record(
-    session: Session, actor: Actor, action: str, object_kind: str, object_id: UUID | None = None, **detail: object
-) -> None:
+def record(session: Session, actor: Actor, action: str, object_kind: str, object_id: UUID | None = None, **detail: object) -> None:
     """Append one entry. It holds a lock on the end of the chain until the transaction ends: record last, commit soon.
 
     `detail` values are numbers, booleans, ids as text, codes, or lists of these; never text about a person.
@@ -89,6 +87,33 @@ def record(
     session.add(entry)
     head.seq, head.mac = entry.seq, entry.mac
     session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries to show; None for all."""
+
+    action: str | None = None
+    actor_id: UUID | None = None
+    object_id: UUID | None = None
+
+
+def entries(session: Session, query: Query, *, limit: int, offset: int = 0) -> tuple[list[AuditEntry], int]:
+    """Entries newest first, and how many there are in all."""
+    wanted = select(AuditEntry)
+    if query.action:
+        wanted = wanted.where(AuditEntry.action == query.action)
+    if query.actor_id:
+        wanted = wanted.where(AuditEntry.actor_id == query.actor_id)
+    if query.object_id:
+        wanted = wanted.where(AuditEntry.object_id == query.object_id)
+    total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+    return list(session.scalars(wanted.order_by(AuditEntry.seq.desc()).limit(limit).offset(offset))), total
+
+
+def actions(session: Session) -> list[str]:
+    """The kinds of action that occur in the log."""
+    return list(session.scalars(select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
 
 
 def verify(session: Session) -> Verified:

@@ -1,0 +1,58 @@
+"""Where people stand: in one campaign, or over all of them by the best that any has achieved."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.campaigns.campaign import Campaign, CampaignState
+from outreach.campaigns.outcome import Outcome, OutcomeState
+
+NO_CAMPAIGN = "none"  # stands in no campaign: nobody has tried to tell them yet
+
+BEST_FIRST = (
+    OutcomeState.TOLD,
+    OutcomeState.REACHED,
+    OutcomeState.IN_PROGRESS,
+    OutcomeState.PLANNED,
+    OutcomeState.EXHAUSTED,
+    OutcomeState.EXCLUDED,
+)
+
+_ORDER = ", ".join(f"'{state}'" for state in BEST_FIRST)
+
+STANDING = f"""(
+    select distinct on (person_id) person_id, state, reason from outcome
+    where cast(:campaign as uuid) is null or campaign_id = :campaign
+    order by person_id, array_position(array[{_ORDER}], state), updated_at desc
+)"""  # noqa: S608  # made from our own enumeration
+"""One row a person who stands anywhere: person_id, state, reason. Needs `:campaign`, null for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A campaign that has an audience."""
+
+    id: UUID
+    title: str
+
+
+def campaigns(session: Session) -> list[Choice]:
+    """The campaigns that were launched, newest first: only they have outcomes."""
+    launched = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE)
+    rows = session.execute(
+        select(Campaign.id, Campaign.title).where(Campaign.state.in_(launched)).order_by(Campaign.created_at.desc())
+    )
+    return [Choice(campaign_id, title) for campaign_id, title in rows]
+
+
+def of_person(session: Session, person_id: UUID) -> list[tuple[str, str, str | None]]:
+    """(campaign's title, state, reason) of one person, newest campaign first."""
+    rows = session.execute(
+        select(Campaign.title, Outcome.state, Outcome.reason)
+        .join(Outcome, Outcome.campaign_id == Campaign.id)
+        .where(Outcome.person_id == person_id)
+        .order_by(Campaign.created_at.desc())
+    )
+    return [(title, state, reason) for title, state, reason in rows]

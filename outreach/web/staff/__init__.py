@@ -1,0 +1,14 @@
+"""The pages for staff. A folder's worth of pages is one module with one blueprint, listed here."""
+
+from flask import Flask
+
+from outreach.web.staff import accounts, audit, auth, base, overview, people
+
+PAGES = (auth.pages, overview.pages, people.pages, audit.pages, accounts.pages)
+
+
+def add_pages(app: Flask) -> None:
+    """Register every page and what their layout needs."""
+    base.prepare(app)
+    for pages in PAGES:
+        app.register_blueprint(pages)

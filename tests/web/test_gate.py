@@ -1,0 +1,147 @@
+"""Deny by default: every route has a row here, for every role, and a new route without a row fails."""
+
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from outreach.access.accounts import Role
+from outreach.web import gate
+from tests.web.conftest import SignIn, submit
+
+O, A, S, U = Role.OFFICER, Role.APPROVER, Role.SUPERVISOR, Role.AUDITOR  # noqa: E741  # one letter a column
+
+PUBLIC = "anybody"
+STAFF = {O, A, S, U}
+
+MATRIX = {
+    "static": PUBLIC,
+    "auth.show": PUBLIC,
+    "auth.sign_in": PUBLIC,
+    "auth.sign_out": STAFF,
+    "auth.own": STAFF,
+    "auth.change": STAFF,
+    "overview.show": STAFF,
+    "people.index": {O, S},
+    "people.find": {O, S},
+    "people.show": {O, S},
+    "people.reveal": {O, S},
+    "people.set_safety": {O, S},
+    "people.set_protected": {S},
+    "audit.index": {S, U},
+    "audit.verify": {S, U},
+    "accounts.index": {S},
+    "accounts.new": {S},
+    "accounts.add": {S},
+    "accounts.deactivate": {S},
+    "accounts.change_role": {S},
+}
+"""Who may open what. docs/access.md says why."""
+
+AN_ID = UUID(int=1)
+
+
+def _fill(app: Flask, endpoint: str) -> list[tuple[str, str]]:
+    """(method, path) of an endpoint's rules, with some value for each part of the path."""
+    found = []
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules(endpoint):
+        kinds = {name: type(converter).__name__ for name, converter in rule._converters.items()}
+        values = {name: AN_ID if kind == "UUIDConverter" else 1 if "Int" in kind else "x" for name, kind in kinds.items()}
+        methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        found += [(method, adapter.build(endpoint, values, method=method)) for method in methods]
+    return found
+
+
+def _ask(client: FlaskClient, method: str, path: str) -> int:
+    return (client.get(path) if method == "GET" else submit(client, path)).status_code
+
+
+def test_every_route_has_a_row_and_every_row_a_route(app: Flask) -> None:
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(MATRIX)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_opens_what_its_row_says_and_nothing_else(app: Flask, sign_in: SignIn, role: Role) -> None:
+    for endpoint, roles in MATRIX.items():
+        client = sign_in(role)
+        for method, path in _fill(app, endpoint):
+            status = _ask(client, method, path)
+            if roles == PUBLIC or role in roles:
+                assert status not in (401, 403), f"{role} is refused {method} {path}"
+                assert status < 500, f"{method} {path} fails with {status}"
+            else:
+                assert status == 403, f"{role} gets {status} from {method} {path}"
+
+
+def test_who_is_not_signed_in_is_sent_to_the_sign_in_page(app: Flask) -> None:
+    for endpoint, roles in MATRIX.items():
+        if roles == PUBLIC:
+            continue
+        for method, path in _fill(app, endpoint):
+            client = app.test_client()
+            answer = client.get(path) if method == "GET" else submit(client, path)
+            assert answer.status_code == 302, f"{method} {path} answers a stranger with {answer.status_code}"
+            assert answer.location.startswith("/sign-in")
+
+
+def test_htmx_is_told_to_open_the_sign_in_page_instead_of_putting_it_into_the_page(app: Flask) -> None:
+    answer = app.test_client().get("/", headers={"HX-Request": "true"})
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"] == "/sign-in"
+
+
+def test_no_form_is_taken_without_its_token(app: Flask, sign_in: SignIn) -> None:
+    for endpoint in MATRIX:
+        for method, path in _fill(app, endpoint):
+            if method != "GET":
+                assert sign_in(Role.SUPERVISOR).post(path).status_code == 400, f"{path} takes a form without a token"
+
+
+def test_the_token_may_come_in_the_header_that_htmx_sends(sign_in: SignIn) -> None:
+    client = sign_in(Role.OFFICER)
+    token = client.get("/account").text.split('X-CSRFToken": "')[1].split('"')[0]
+    assert client.post("/account", data={"locale": "es"}, headers={"X-CSRFToken": token}).status_code == 302
+
+
+def test_the_panel_does_not_start_with_a_route_that_says_nothing(app: Flask) -> None:
+    app.view_functions["forgotten"] = lambda: ""
+    app.url_map.add(app.url_rule_class("/forgotten", endpoint="forgotten"))
+    with pytest.raises(gate.Unguarded, match="forgotten"):
+        gate.refuse_unguarded(app)
+    assert app.test_client().get("/forgotten").status_code == 403, "and were it to start, nobody could open it"
+
+
+def test_a_refusal_says_which_role_can(sign_in: SignIn) -> None:
+    answer = sign_in(Role.OFFICER).get("/accounts")
+    assert "This is for: supervisor." in answer.text
+
+
+def test_the_menu_offers_what_the_role_can_open(sign_in: SignIn, session: Session) -> None:
+    offered = {role: set(_menu(sign_in(role).get("/").text)) for role in Role}
+    assert "/people" in offered[O]
+    assert "/people" not in offered[A] | offered[U]
+    assert "/audit" in offered[U]
+    assert "/accounts" not in offered[O]
+
+
+def _menu(html: str) -> list[str]:
+    return [part.split('"')[0] for part in html.split('class="usa-nav-link')[1:] for part in [part.split('href="')[1]]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "where"),
+    [
+        ("/people?custody=released", "/people?custody=released"),
+        ("", "/"),
+        ("https://elsewhere.example.org/", "/"),
+        ("//elsewhere.example.org", "/"),
+        ("/\\elsewhere.example.org", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_after_signing_in_the_way_leads_to_this_site_only(app: Flask, asked: str, where: str) -> None:
+    with app.test_request_context():
+        assert gate.safe_next(asked) == where
