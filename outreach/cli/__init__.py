@@ -12,6 +12,7 @@ COMMANDS = {
     "assets": "Fetch the web assets (USWDS, htmx) and copy what the pages use.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",
     "migration": "Write the next migration from the models, or check that none is missing.",
+    "synth": "Write rosters of people who do not exist, for tests and demonstrations.",
 }
 
 
