@@ -73,7 +73,15 @@ class Settings:
         return {"program": self.program_name, "phone": self.program_phone, "site": self.program_site}
 
 
-FROM_ENVIRONMENT = ("environment", "database_url", "redis_url", "secret_key", "key_ring", "twilio_auth_token", "twilio_auth_token_previous")
+FROM_ENVIRONMENT = (
+    "environment",
+    "database_url",
+    "redis_url",
+    "secret_key",
+    "key_ring",
+    "twilio_auth_token",
+    "twilio_auth_token_previous",
+)
 """Settings that a file in config/ may not hold."""
 
 
@@ -83,7 +91,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     if environment not in ENVIRONMENTS:
         raise BadSettings([f"OUTREACH_ENVIRONMENT is {environment!r}; it can be one of {', '.join(ENVIRONMENTS)}."])
     values = _file("default") | _file(environment) | {"environment": environment}
-    problems = [f"{name} stands in a file of config/; it belongs in the environment." for name in FROM_ENVIRONMENT[1:] if name in values]
+    problems = [
+        f"{name} stands in a file of config/; it belongs in the environment." for name in FROM_ENVIRONMENT[1:] if name in values
+    ]
     for name in ("database_url", "redis_url"):
         if value := environ.get(name.upper()):
             values[name] = value

@@ -1,19 +1,35 @@
 """Campaigns: an approved intent.
 
-    draft ──submit──> submitted ──approve, by another──> approved ──launch──> running <──> paused ──> done
-      ^                   └── a change of text, steps or audience voids the approval ──> draft
-      └───────────────────────────────────────────────────────────────────────────────────┘
+draft ──submit──> submitted ──approve, by another──> approved ──launch──> running <──> paused ──> done
+  ^                   └── a change of text, steps or audience voids the approval ──> draft
+  └───────────────────────────────────────────────────────────────────────────────────┘
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, Text, delete, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from outreach.access import audit
+from outreach.access.accounts import Account, Role
+from outreach.access.audit import SYSTEM, Actor
+from outreach.access.sealing import digest
+from outreach.campaigns import audience as audiences
 from outreach.db import Base, new_id, now
+from outreach.notices.notice import Channel, Rendition, RenditionState
+
+
+class NoCampaign(Exception):
+    """There is no campaign with this id."""
+
+
+class Refused(Exception):
+    """A campaign cannot do this now. The text is a sentence for staff: what is in the way, and how to mend it."""
 
 
 class CampaignState(StrEnum):
@@ -67,3 +83,211 @@ class Step(Base):
     planned_at: Mapped[datetime | None]
 
     __table_args__ = (Index("step_position_key", "campaign_id", "position", unique=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step as staff give it: `wait_hours` after the launch."""
+
+    wait_hours: int = 0
+    channel: Channel = Channel.SMS
+
+
+def get(session: Session, campaign_id: UUID, *, lock: bool = False) -> Campaign:
+    """Raises NoCampaign."""
+    campaign = session.get(Campaign, campaign_id, with_for_update=lock or None, populate_existing=lock)
+    if campaign is None:
+        raise NoCampaign(str(campaign_id))
+    return campaign
+
+
+def steps(session: Session, campaign_id: UUID) -> Sequence[Step]:
+    """The ladder, in order."""
+    return session.scalars(select(Step).where(Step.campaign_id == campaign_id).order_by(Step.position)).all()
+
+
+def create(
+    session: Session,
+    *,
+    title: str,
+    notice_id: UUID,
+    audience: dict[str, list[str]],
+    ladder: Sequence[Rung] = (Rung(),),
+    window: tuple[time, time] = (time(9), time(20)),
+    window_reason: str | None = None,
+    by: Account,
+) -> Campaign:
+    """A new draft. Raises Refused when the description makes no sense."""
+    campaign = Campaign(id=new_id(), created_by=by.id, state=CampaignState.DRAFT)
+    _describe(campaign, title, notice_id, audience, ladder, window, window_reason)
+    session.add(campaign)
+    session.flush()
+    _set_ladder(session, campaign, ladder)
+    audit.record(session, by.actor, "campaign.create", "campaign", campaign.id)
+    return campaign
+
+
+def change(
+    session: Session,
+    campaign_id: UUID,
+    *,
+    title: str,
+    notice_id: UUID,
+    audience: dict[str, list[str]],
+    ladder: Sequence[Rung],
+    window: tuple[time, time],
+    window_reason: str | None,
+    by: Account,
+) -> Campaign:
+    """Rewrite a campaign that was not launched. It becomes a draft again: any approval was of something else."""
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state not in (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED):
+        raise Refused("This campaign was launched: it cannot be changed. Pause it, and make a new one.")
+    _describe(campaign, title, notice_id, audience, ladder, window, window_reason)
+    _back_to_draft(campaign)
+    session.execute(delete(Step).where(Step.campaign_id == campaign_id))
+    _set_ladder(session, campaign, ladder)
+    audit.record(session, by.actor, "campaign.change", "campaign", campaign.id)
+    return campaign
+
+
+def fingerprint(session: Session, campaign: Campaign) -> tuple[str, int]:
+    """A digest of what an approval is given to (texts, ladder, hours, who exactly), and the number of people."""
+    who, people = audiences.fingerprint(session, campaign.audience)
+    texts = session.execute(
+        select(Rendition.language, Rendition.id)
+        .where(Rendition.notice_id == campaign.notice_id, Rendition.state == RenditionState.APPROVED)
+        .order_by(Rendition.channel, Rendition.language)
+    )
+    said = [f"{language}:{rendition}" for language, rendition in texts]
+    rungs = [f"{s.position}:{s.channel}:{s.wait_hours}" for s in steps(session, campaign.id)]
+    hours = f"{campaign.window_start}-{campaign.window_end}"
+    return digest(who, str(campaign.notice_id), hours, *rungs, *said), people
+
+
+def submit(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    """Ask for approval of what the campaign is at this moment. Raises Refused when there is nobody or nothing to send."""
+    campaign = get(session, campaign_id, lock=True)
+    _expect(campaign, CampaignState.DRAFT, "Only a draft can be submitted.")
+    if audiences.preview(session, campaign.notice_id, campaign.audience).texts == 0:
+        raise Refused("Nobody would get a text: the preview says why for each person. Approve texts, or widen the audience.")
+    campaign.submitted_digest, campaign.submitted_people = fingerprint(session, campaign)
+    campaign.submitted_by, campaign.submitted_at = by.id, now()
+    campaign.state = CampaignState.SUBMITTED
+    audit.record(session, by.actor, "campaign.submit", "campaign", campaign.id, people=campaign.submitted_people)
+    return campaign
+
+
+def approve(session: Session, campaign_id: UUID, *, by: Account, people: int) -> Campaign:
+    """Approve what was submitted. `people` is the number that the approver typed: it must be the audience's.
+
+    Raises Refused for the campaign's own author, for a wrong number, and when texts or audience have changed since it was
+    submitted (send it back, then).
+    """
+    campaign = get(session, campaign_id, lock=True)
+    _expect(campaign, CampaignState.SUBMITTED, "Only a submitted campaign can be approved.")
+    if by.role not in (Role.APPROVER, Role.SUPERVISOR):
+        raise Refused("Only an approver or a supervisor can approve a campaign.")
+    if by.id in (campaign.created_by, campaign.submitted_by):
+        raise Refused("You made or submitted this campaign, so somebody else has to approve it.")
+    if people != campaign.submitted_people:
+        raise Refused(f"You typed {people}, and the audience is {campaign.submitted_people} people. Look at the preview again.")
+    _expect_unchanged(session, campaign)
+    campaign.approved_by, campaign.approved_at = by.id, now()
+    campaign.state = CampaignState.APPROVED
+    audit.record(session, by.actor, "campaign.approve", "campaign", campaign.id, people=people, digest=campaign.submitted_digest)
+    return campaign
+
+
+def send_back(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    """Refuse a submitted or approved campaign: it is a draft again."""
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state not in (CampaignState.SUBMITTED, CampaignState.APPROVED):
+        raise Refused("Only a submitted or approved campaign can be sent back.")
+    _back_to_draft(campaign)
+    audit.record(session, by.actor, "campaign.send_back", "campaign", campaign.id)
+    return campaign
+
+
+def launch(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    """Start an approved campaign. The caller commits and then nudges the planner; a lost nudge is made up by the sweep.
+
+    Raises Refused when texts or audience have changed since the approval (send it back, then).
+    """
+    campaign = get(session, campaign_id, lock=True)
+    _expect(campaign, CampaignState.APPROVED, "Only an approved campaign can be launched.")
+    _expect_unchanged(session, campaign)
+    campaign.state, campaign.launched_at = CampaignState.RUNNING, now()
+    audit.record(session, by.actor, "campaign.launch", "campaign", campaign.id)
+    return campaign
+
+
+def pause(session: Session, campaign_id: UUID, *, reason: str, by: Actor = SYSTEM) -> Campaign:
+    """Stop claiming at once. What was handed over already stays handed over. Pausing a paused campaign changes nothing."""
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state != CampaignState.PAUSED:
+        _expect(campaign, CampaignState.RUNNING, "Only a running campaign can be paused.")
+        campaign.state, campaign.state_reason = CampaignState.PAUSED, reason
+        audit.record(session, by, "campaign.pause", "campaign", campaign.id, reason=reason)
+    return campaign
+
+
+def resume(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    campaign = get(session, campaign_id, lock=True)
+    _expect(campaign, CampaignState.PAUSED, "Only a paused campaign can be resumed.")
+    campaign.state, campaign.state_reason = CampaignState.RUNNING, None
+    audit.record(session, by.actor, "campaign.resume", "campaign", campaign.id)
+    return campaign
+
+
+def _describe(
+    campaign: Campaign,
+    title: str,
+    notice_id: UUID,
+    audience: dict[str, list[str]],
+    ladder: Sequence[Rung],
+    window: tuple[time, time],
+    window_reason: str | None,
+) -> None:
+    if not title.strip():
+        raise Refused("Give the campaign a title that its staff will recognise.")
+    if not audience.get("incidents"):
+        raise Refused("Choose at least one incident: a campaign is always about people of an incident.")
+    if not ladder:
+        raise Refused("A campaign needs at least one step.")
+    start, end = window
+    reason = (window_reason or "").strip() or None
+    if start > end:
+        raise Refused("The hours end before they begin. Give the earliest hour first.")
+    if start == end and reason is None:
+        raise Refused("Texts at any hour of the night need a reason: write it down, or choose hours of the day.")
+    campaign.title, campaign.notice_id, campaign.audience = title.strip(), notice_id, audience
+    campaign.window_start, campaign.window_end, campaign.window_reason = start, end, reason
+
+
+def _set_ladder(session: Session, campaign: Campaign, ladder: Sequence[Rung]) -> None:
+    session.add_all(
+        Step(campaign_id=campaign.id, position=position, channel=rung.channel, wait_hours=rung.wait_hours)
+        for position, rung in enumerate(sorted(ladder, key=lambda rung: rung.wait_hours), start=1)
+    )
+    session.flush()
+
+
+def _expect(campaign: Campaign, state: CampaignState, sentence: str) -> None:
+    if campaign.state != state:
+        raise Refused(f"{sentence} This one is {campaign.state}.")
+
+
+def _expect_unchanged(session: Session, campaign: Campaign) -> None:
+    found, people = fingerprint(session, campaign)
+    if found != campaign.submitted_digest:
+        raise Refused(
+            "The texts, the steps or the audience have changed since this campaign was submitted"
+            f" ({campaign.submitted_people} people then, {people} now). Send it back, look at the preview, and submit it again."
+        )
+
+
+def _back_to_draft(campaign: Campaign) -> None:
+    campaign.state = CampaignState.DRAFT
+    campaign.submitted_by = campaign.submitted_at = campaign.submitted_digest = campaign.submitted_people = None
+    campaign.approved_by = campaign.approved_at = None

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     BAD_CONTACT = "bad_contact"
     NOT_DELIVERED = "not_delivered"
     REFUSED = "refused"  # by the provider, for good
+    FILTERED = "filtered"  # by a carrier that took the text for spam
     BLOCKED = "blocked"  # by our own check of the text
     CANNOT_READ = "cannot_read"  # does not read the language: needs a voice
 

@@ -66,7 +66,7 @@ class Message(Base):
 
     __table_args__ = (
         Index("message_decision_key", "step_id", "contact_point_id", "language", unique=True),
-        Index("message_ready_idx", "channel", "due_at", postgresql_where="state = 'ready'"),
+        Index("message_ready_idx", "campaign_id", "channel", "due_at", postgresql_where="state = 'ready'"),
         Index("message_open_idx", "state", "due_at", postgresql_where="state in ('submitting', 'unknown', 'undelivered')"),
         Index("message_contact_idx", "contact_point_id"),
     )
@@ -117,7 +117,7 @@ class Attempt(Base):
         # destination unambiguous, and a double send impossible whatever the code does.
         Index(
             "attempt_one_live_key", "message_id", unique=True,
-            postgresql_where="state in ('open', 'unknown', 'accepted', 'sent', 'delivered')",
+            postgresql_where="state in ('open', 'unknown', 'accepted', 'sent')",
         ),
         Index(
             "attempt_one_open_destination_key", "channel", "contact_point_id", unique=True,

@@ -1,13 +1,28 @@
 """Replies: what comes back, from which contact point, about whom, and what was done about it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from outreach.access import audit
+from outreach.access.accounts import Account
+from outreach.access.audit import Actor, ActorKind
+from outreach.access.sealing import vault_of
 from outreach.db import Base, new_id, now
+from outreach.delivery import words
+from outreach.delivery.projection import lock, project
+from outreach.delivery.words import ReplyKind
+from outreach.notices.house import House
+from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
+from outreach.people.contact import ContactKind, ContactPoint, ContactRole, ContactState, PersonContact
+from outreach.providers.contract import Inbound
+
+ANSWERS_A_DAY = 3  # automatic answers to one phone: two machines must not talk to each other for ever
 
 
 class Binding(StrEnum):
@@ -48,3 +63,194 @@ class Reply(Base):
         Index("reply_person_idx", "person_id"),
         Index("reply_open_idx", "received_at", postgresql_where="handled_at is null"),
     )
+
+
+class NoReply(Exception):
+    """There is no reply with this id."""
+
+
+class NotTheirs(Exception):
+    """A reply can be bound only to a person who uses the phone it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of an inbound text. `answer` is the text to send back, None for silence; `new` is False for a repetition."""
+
+    new: bool
+    reply_id: UUID | None
+    kind: ReplyKind | None
+    answer: str | None
+
+
+def receive(session: Session, provider: str, inbound: Inbound, house: House) -> Received:
+    """Keep an inbound text and obey it at once. The same text delivered twice is kept, obeyed and answered once.
+
+    `house` fills an automatic answer. Nothing is ever said that a stranger would not be told as well.
+    """
+    vault = vault_of(session)
+    sender_index = vault.blind_index("phone", inbound.sender)
+    contact = session.scalar(
+        select(ContactPoint)
+        .where(ContactPoint.kind == ContactKind.PHONE, ContactPoint.value_index == sender_index)
+        .with_for_update()
+    )
+    last = _last_message(session, contact.id) if contact else None
+    heard = words.classify(inbound.text, last.language if last else None)
+    reply = Reply(id=new_id(), channel=Channel.SMS, provider=provider, provider_id=inbound.provider_id)
+    new = vault.new_key(reply.id)
+    people = _people_at(session, contact.id) if contact else []
+    binding = Binding.STRANGER if not people else Binding.ONLY_PERSON if len(people) == 1 else Binding.SHARED
+    needs_human = heard.needs_human or binding != Binding.ONLY_PERSON or heard.kind not in SELF_EXPLANATORY
+    stored = session.scalar(
+        insert(Reply)
+        .values(
+            id=reply.id, channel=Channel.SMS, provider=provider, provider_id=inbound.provider_id,
+            contact_point_id=contact.id if contact else None, sender_index=sender_index,
+            sender_sealed=new.key.seal("reply.sender", reply.id, inbound.sender),
+            body_sealed=new.key.seal("reply.body", reply.id, inbound.text),
+            kind=heard.kind, needs_human=needs_human, message_id=last.id if last else None,
+            person_id=people[0].person_id if binding == Binding.ONLY_PERSON else None, binding=binding, received_at=now(),
+        )
+        .on_conflict_do_nothing(index_elements=["provider", "provider_id"])
+        .returning(Reply.id)
+    )  # fmt: skip
+    if stored is None:
+        return Received(False, None, None, None)
+    session.add(new.stored())
+    if contact is not None:
+        _obey(session, heard.kind, contact, people, reply.id)
+    purpose = ANSWERED.get(heard.kind)
+    answer = None
+    if purpose and _answers_today(session, sender_index) < ANSWERS_A_DAY:
+        answer = _answer(session, purpose, last.language if last else "en", house)
+        if answer is not None:
+            session.execute(text("update reply set answer = :purpose where id = :id"), {"purpose": purpose, "id": reply.id})
+    return Received(True, reply.id, heard.kind, answer)
+
+
+# Replies that need no member of staff when one known person uses the phone: they say all there is to say.
+SELF_EXPLANATORY = (ReplyKind.STOP, ReplyKind.START, ReplyKind.HELP, ReplyKind.ACKNOWLEDGE)
+
+# STOP gets no answer of ours: the carrier confirms it, and would refuse any text after it.
+ANSWERED = {ReplyKind.HELP: Purpose.HELP, ReplyKind.WRONG_PERSON: Purpose.WRONG_PERSON}
+
+
+def bind(session: Session, reply_id: UUID, person_id: UUID, *, by: Account) -> Reply:
+    """Say whose reply this is. Raises NoReply, or NotTheirs for somebody who does not use that phone."""
+    reply = _get(session, reply_id)
+    if reply.contact_point_id is None or session.get(PersonContact, (person_id, reply.contact_point_id)) is None:
+        raise NotTheirs(str(person_id))
+    reply.person_id, reply.binding = person_id, Binding.STAFF
+    audit.record(session, by.actor, "reply.bind", "reply", reply_id, person=str(person_id))
+    return reply
+
+
+def mark_handled(session: Session, reply_id: UUID, *, by: Account) -> Reply:
+    """A member of staff has dealt with it. Safe to repeat: the first one stays named."""
+    reply = _get(session, reply_id)
+    if reply.handled_at is None:
+        reply.handled_at, reply.handled_by = now(), by.id
+        audit.record(session, by.actor, "reply.handle", "reply", reply_id)
+    return reply
+
+
+def _get(session: Session, reply_id: UUID) -> Reply:
+    reply = session.get(Reply, reply_id, with_for_update=True)
+    if reply is None:
+        raise NoReply(str(reply_id))
+    return reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    id: UUID
+    language: str
+
+
+def _last_message(session: Session, contact_point_id: UUID) -> _Last | None:
+    row = session.execute(
+        text("""
+            select id, language from message where contact_point_id = :contact and attempts > 0
+            order by updated_at desc, id desc limit 1
+        """),
+        {"contact": contact_point_id},
+    ).first()
+    return _Last(row.id, row.language) if row else None
+
+
+def _people_at(session: Session, contact_point_id: UUID) -> list[PersonContact]:
+    return list(session.scalars(select(PersonContact).where(PersonContact.contact_point_id == contact_point_id)))
+
+
+def _obey(session: Session, kind: ReplyKind, contact: ContactPoint, people: list[PersonContact], reply_id: UUID) -> None:
+    match kind:
+        case ReplyKind.STOP if contact.state in (ContactState.USABLE, ContactState.BAD):
+            _close(session, contact, ContactState.OPTED_OUT, "reply:stop", reply_id)
+        case ReplyKind.START if contact.state == ContactState.OPTED_OUT:
+            contact.state, contact.state_reason, contact.state_at = ContactState.USABLE, "reply:start", now()
+            audit.record(session, Actor(ActorKind.RECIPIENT, contact.id), "contact.reopen", "contact_point", contact.id)
+        case ReplyKind.WRONG_PERSON if contact.state != ContactState.QUARANTINED:
+            _close(session, contact, ContactState.QUARANTINED, "reply:wrong_person", reply_id)
+        case ReplyKind.ACKNOWLEDGE if len(people) == 1 and people[0].role == ContactRole.OWN:
+            if contact.state != ContactState.QUARANTINED:
+                _told(session, people[0].person_id, contact.id)
+
+
+def _close(session: Session, contact: ContactPoint, state: ContactState, reason: str, reply_id: UUID) -> None:
+    """End a phone for everyone on it: nothing waiting goes out, and outcomes say what is true now."""
+    contact.state, contact.state_reason, contact.state_at = state, reason, now()
+    session.flush()
+    messages = list(session.scalars(text("select id from message where contact_point_id = :id"), {"id": contact.id}))
+    lock(session, messages)
+    session.execute(
+        text("""
+            update message set state = 'cancelled', reason = :reason, due_at = null, updated_at = now()
+            where id = any(:ids) and (state = 'ready' or (state = 'undelivered' and due_at is not null))
+        """),
+        {"ids": messages, "reason": "opted_out" if state == ContactState.OPTED_OUT else "wrong_number"},
+    )
+    project(session, messages)
+    audit.record(
+        session, Actor(ActorKind.RECIPIENT, contact.id), "contact.close", "contact_point", contact.id,
+        state=state, reply=str(reply_id),
+    )  # fmt: skip
+
+
+def _told(session: Session, person_id: UUID, contact_point_id: UUID) -> None:
+    """The person answered from their own phone that they have it: told, in every campaign that wrote to that phone about them."""
+    session.execute(
+        text("""
+            update outcome o set state = 'told', reason = null, updated_at = now()
+            where o.person_id = :person and o.state <> 'told' and o.campaign_id in (
+                select m.campaign_id from message m join message_person mp on mp.message_id = m.id
+                where m.contact_point_id = :contact and mp.person_id = :person and m.attempts > 0
+            )
+        """),
+        {"person": person_id, "contact": contact_point_id},
+    )
+
+
+def _answers_today(session: Session, sender_index: bytes) -> int:
+    return session.scalar(
+        select(func.count())
+        .select_from(Reply)
+        .where(Reply.sender_index == sender_index, Reply.answer.is_not(None), Reply.received_at > text("now() - interval '1 day'"))
+    ) or 0  # fmt: skip
+
+
+def _answer(session: Session, purpose: Purpose, language: str, house: House) -> str | None:
+    """The approved answer in this language; None when there is none, since nothing unapproved is ever sent."""
+    source = session.scalar(
+        select(Rendition.text)
+        .join(Notice)
+        .where(
+            Notice.purpose == purpose,
+            Rendition.channel == Channel.SMS,
+            Rendition.language == language,
+            Rendition.state == RenditionState.APPROVED,
+        )
+        .order_by(Rendition.approved_at.desc())
+        .limit(1)
+    )
+    return house.render(source) if source else None

@@ -10,16 +10,37 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Text, func, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from outreach.access import audit
+from outreach.access.accounts import Account, Role
+from outreach.access.audit import SYSTEM
 from outreach.db import Base, new_id, now
+from outreach.notices import disclosure, languages, starter
+from outreach.notices.house import House
+
+
+class NoNotice(Exception):
+    """There is no notice, or no rendition, with this id."""
+
+
+class NotApproved(Exception):
+    """A rendition cannot be approved. The text says why, for its author and its reviewer."""
 
 
 class Channel(StrEnum):
     SMS = "sms"
     EMAIL = "email"
     LETTER = "letter"
+
+
+class Purpose(StrEnum):
+    """What a notice's texts are for: a campaign's message, or the automatic answer to a word that somebody texted."""
+
+    NOTICE = "notice"
+    HELP = "help"
+    WRONG_PERSON = "wrong_person"
 
 
 class RenditionState(StrEnum):
@@ -33,6 +54,7 @@ class Notice(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     title: Mapped[str]  # for staff
+    purpose: Mapped[str] = mapped_column(Text, default=Purpose.NOTICE)
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -63,3 +85,90 @@ class Rendition(Base):
             postgresql_where="state = 'approved'",
         ),
     )  # fmt: skip
+
+
+def create(session: Session, *, title: str, purpose: Purpose = Purpose.NOTICE, by: Account | None = None) -> Notice:
+    """A notice without texts. `by` is None for what the program ships."""
+    notice = Notice(id=new_id(), title=title.strip(), purpose=purpose, created_by=by.id if by else None)
+    session.add(notice)
+    session.flush()
+    audit.record(session, by.actor if by else SYSTEM, "notice.create", "notice", notice.id)
+    return notice
+
+
+def create_starters(session: Session) -> None:
+    """The notices that the program ships, as drafts in every language it ships. Safe to repeat: it adds what is missing."""
+    titles = {
+        Purpose.NOTICE: "First contact",
+        Purpose.HELP: "Answer to HELP",
+        Purpose.WRONG_PERSON: "Answer to a wrong number",
+    }
+    for purpose, title in titles.items():
+        notice = session.scalar(select(Notice).where(Notice.purpose == purpose, Notice.created_by.is_(None)))
+        if notice is None:
+            notice = create(session, title=title, purpose=purpose)
+        present = set(session.scalars(select(Rendition.language).where(Rendition.notice_id == notice.id)))
+        for shipped in starter.load():
+            if shipped.kind == purpose and shipped.language not in present:
+                session.add(
+                    Rendition(notice_id=notice.id, channel=Channel.SMS, language=shipped.language, version=1, text=shipped.text)
+                )
+    session.flush()
+
+
+def draft(session: Session, notice_id: UUID, *, language: str, text: str, by: Account, channel: Channel = Channel.SMS) -> Rendition:
+    """A new version of one text. Raises NoNotice, or `languages.UnknownLanguageError`. It may have problems: approval tells."""
+    languages.get(language)
+    if session.get(Notice, notice_id, with_for_update=True) is None:
+        raise NoNotice(str(notice_id))
+    version = session.scalar(
+        select(func.coalesce(func.max(Rendition.version), 0) + 1).where(
+            Rendition.notice_id == notice_id, Rendition.channel == channel, Rendition.language == language
+        )
+    )
+    rendition = Rendition(
+        id=new_id(), notice_id=notice_id, channel=channel, language=language, version=version, text=text.strip(),
+        drafted_by=by.id,
+    )  # fmt: skip
+    session.add(rendition)
+    session.flush()
+    audit.record(session, by.actor, "rendition.draft", "rendition", rendition.id, language=language, version=version)
+    return rendition
+
+
+def approve(session: Session, rendition_id: UUID, *, by: Account, note: str, house: House) -> Rendition:
+    """Make a draft the text that is sent in its language; the one before it is retired.
+
+    `note` says who vouches for the language, and how. Raises NotApproved for the text's own author, for one who may not
+    approve, without a note, and for a text that the checks refuse.
+    """
+    rendition = session.get(Rendition, rendition_id, with_for_update=True)
+    if rendition is None:
+        raise NoNotice(str(rendition_id))
+    if by.role not in (Role.APPROVER, Role.SUPERVISOR):
+        raise NotApproved("Only an approver or a supervisor can approve a text.")
+    if rendition.drafted_by == by.id:
+        raise NotApproved("You wrote this text, so somebody else has to approve it.")
+    if rendition.state != RenditionState.DRAFT:
+        raise NotApproved(f"Only a draft can be approved. This text is {rendition.state}.")
+    if not note.strip():
+        raise NotApproved("Say who reviewed the text in this language, and how: it is kept with the approval.")
+    if problems := house.problems(rendition.text, rendition.language):
+        raise NotApproved(" ".join(problems))
+    session.execute(
+        update(Rendition)
+        .where(
+            Rendition.notice_id == rendition.notice_id,
+            Rendition.channel == rendition.channel,
+            Rendition.language == rendition.language,
+            Rendition.state == RenditionState.APPROVED,
+        )
+        .values(state=RenditionState.RETIRED)
+    )
+    rendition.state, rendition.policy = RenditionState.APPROVED, disclosure.POLICY_VERSION
+    rendition.approved_by, rendition.approved_at, rendition.approval_note = by.id, now(), note.strip()
+    session.flush()
+    audit.record(
+        session, by.actor, "rendition.approve", "rendition", rendition.id, language=rendition.language, version=rendition.version
+    )
+    return rendition

@@ -10,17 +10,40 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-LEGAL_MESSAGE_CHANGES = """
-    ready>submitting ready>cancelled ready>blocked ready>delivered
-    submitting>ready submitting>unknown submitting>accepted submitting>sent submitting>delivered submitting>undelivered submitting>failed
-    unknown>ready unknown>accepted unknown>sent unknown>delivered unknown>undelivered unknown>failed
-    accepted>sent accepted>delivered accepted>undelivered accepted>failed
-    sent>delivered sent>undelivered sent>failed
-    undelivered>delivered undelivered>ready undelivered>cancelled
-    failed>delivered failed>sent
-    cancelled>delivered
-    blocked>ready blocked>cancelled
-""".split()
+LEGAL_MESSAGE_CHANGES = [
+    "ready>submitting",
+    "ready>cancelled",
+    "ready>blocked",
+    "ready>delivered",
+    "submitting>ready",
+    "submitting>unknown",
+    "submitting>accepted",
+    "submitting>sent",
+    "submitting>delivered",
+    "submitting>undelivered",
+    "submitting>failed",
+    "unknown>ready",
+    "unknown>accepted",
+    "unknown>sent",
+    "unknown>delivered",
+    "unknown>undelivered",
+    "unknown>failed",
+    "accepted>sent",
+    "accepted>delivered",
+    "accepted>undelivered",
+    "accepted>failed",
+    "sent>delivered",
+    "sent>undelivered",
+    "sent>failed",
+    "undelivered>delivered",
+    "undelivered>ready",
+    "undelivered>cancelled",
+    "failed>delivered",
+    "failed>sent",
+    "cancelled>delivered",
+    "blocked>ready",
+    "blocked>cancelled",
+]
 
 UPGRADE = [
     # Audit: append-only, and one row that says where the chain ends.

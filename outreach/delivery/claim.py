@@ -1,0 +1,279 @@
+"""Claiming: take due messages, check again that they may go, and commit the attempt before anybody is called.
+
+Everything that was true at planning is asked again here, since hours may have passed: the campaign runs, the text is still the
+approved one, the phone is usable and safe, the person is not back in custody, the hour is decent, nobody has said STOP.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.access.sealing import vault_of
+from outreach.campaigns.audience import CONTACT_ALLOWED, PERSON_EXCLUDED
+from outreach.campaigns.outcome import Reason
+from outreach.db import now
+from outreach.delivery.projection import project
+from outreach.notices import fields, segments
+from outreach.notices.house import House
+from outreach.providers.contract import Envelope
+
+# Where the phone's zone is not known, a time is decent only if it is so from the east coast to Hawaii.
+UNKNOWN_ZONES = ("America/New_York", "Pacific/Honolulu")
+BUSY_SECONDS = 5  # until a destination that has an undecided attempt is looked at again
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings say about texts: whose they are, and how long a worker may wait for the answers of a batch."""
+
+    house: House
+    lease: timedelta
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that is committed as being submitted."""
+
+    message_id: UUID
+    envelope: Envelope
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one claim came to: `claimed` are to be sent now; `seen` counts all due messages that were looked at."""
+
+    claimed: tuple[Claimed, ...]
+    seen: int
+
+
+# Two statements a batch: one that locks, one that reads what the locked rows need. The campaign is asked first, so that the
+# ready messages of a paused campaign are never walked over.
+LOCK = """
+    select due.id from campaign c
+    cross join lateral (
+        select m.id, m.due_at from message m
+        where m.campaign_id = c.id and m.channel = :channel and m.state = 'ready' and m.due_at <= now()
+        order by m.due_at limit :size
+        for update skip locked
+    ) due
+    where c.state = 'running'
+    order by due.due_at limit :size
+"""
+
+READ = f"""
+    select m.id, m.attempts, m.contact_point_id, m.rendition_id,
+        cp.state as contact_state, cp.value_sealed, cp.time_zone, k.version, k.wrapped,
+        r.state = 'approved' as approved, r.text, r.language,
+        c.window_start, c.window_end,
+        about.people, about.allowed, about.refusal
+    from message m
+    join campaign c on c.id = m.campaign_id
+    join contact_point cp on cp.id = m.contact_point_id
+    left join data_key k on k.subject_id = cp.id
+    join rendition r on r.id = m.rendition_id
+    cross join lateral (
+        select count(*) as people,
+            count(*) filter (where {PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
+                and (p.language = m.language or p.second_language = m.language) and o.state <> 'told') as allowed,
+            min(coalesce({PERSON_EXCLUDED}, case when o.state = 'told' then 'told'
+                when p.language <> m.language and p.second_language is distinct from m.language then 'needs_translation'
+                else 'unsafe_contact' end)) as refusal
+        from message_person mp
+        join person p on p.id = mp.person_id
+        join outcome o on o.campaign_id = m.campaign_id and o.person_id = p.id
+        left join person_contact pc on pc.person_id = p.id and pc.contact_point_id = cp.id
+        where mp.message_id = m.id
+    ) about
+    where m.id = any(:ids)
+    order by m.due_at
+"""
+
+# Who may no longer be written about leaves the message; the message goes on about the others.
+LEAVE_OUT = f"""
+    with leaving as (
+        delete from message_person mp using message m, person p, outcome o, contact_point cp, person_contact pc
+        where mp.message_id = any(:ids) and m.id = mp.message_id and p.id = mp.person_id
+          and o.campaign_id = m.campaign_id and o.person_id = p.id
+          and cp.id = m.contact_point_id and pc.person_id = p.id and pc.contact_point_id = cp.id
+          and not ({PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
+              and (p.language = m.language or p.second_language = m.language) and o.state <> 'told')
+        returning m.campaign_id, mp.person_id, {PERSON_EXCLUDED} as excluded
+    )
+    update outcome o set state = 'exhausted', reason = coalesce(leaving.excluded, 'unsafe_contact'), updated_at = now()
+    from leaving where o.campaign_id = leaving.campaign_id and o.person_id = leaving.person_id and o.state <> 'told'
+"""
+
+ATTEMPTS = """
+    insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, body_digest, segments,
+        started_at, lease_until, checks)
+    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.digest, a.segments, now(), :lease, 0
+    from unnest(cast(:ids as uuid[]), cast(:messages as uuid[]), cast(:numbers as smallint[]), cast(:contacts as uuid[]),
+        cast(:bodies as bytea[]), cast(:digests as bytea[]), cast(:segments as smallint[]))
+        as a(id, message, number, contact, body, digest, segments)
+    on conflict do nothing
+    returning id
+"""
+
+SUBMITTING = """
+    update message m set state = 'submitting', attempts = attempts + 1, due_at = :lease, updated_at = now()
+    where m.id = any(:ids)
+"""
+
+SET_ASIDE = """
+    update message m set state = a.state, reason = a.reason, due_at = coalesce(a.due_at, m.due_at), updated_at = now()
+    from unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]), cast(:dues as timestamptz[]))
+        as a(id, state, reason, due_at)
+    where m.id = a.id
+"""
+
+
+def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
+    """Take up to `size` due messages and write their attempts. The caller commits, and only then calls the provider.
+
+    Two claims at once never take the same message (SKIP LOCKED), and the schema allows one undecided attempt per destination.
+    """
+    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size}))
+    if not ids:
+        return Batch((), 0)
+    ready: list[_Ready] = []
+    aside: list[_Aside] = []
+    thinned: list[UUID] = []
+    at, vault = now(), vault_of(session)
+    rendered: dict[UUID, _Text | None] = {}
+    for row in session.execute(text(READ), {"ids": ids}):
+        if row.contact_state != "usable":
+            aside.append(_Aside(row.id, "cancelled", _contact_reason(row.contact_state)))
+        elif row.allowed == 0:
+            aside.append(_Aside(row.id, "cancelled", row.refusal or Reason.UNSAFE_CONTACT))
+        elif not row.approved:
+            aside.append(_Aside(row.id, "cancelled", Reason.NEEDS_TRANSLATION))
+        elif row.wrapped is None:
+            aside.append(_Aside(row.id, "cancelled", Reason.BAD_CONTACT))  # The contact point was erased.
+        elif (opening := next_opening(at, row.window_start, row.window_end, row.time_zone)) is not None:
+            aside.append(_Aside(row.id, "ready", None, opening))
+        else:
+            if row.rendition_id not in rendered:
+                rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault.keyed_hash)
+            words = rendered[row.rendition_id]
+            if words is None:
+                aside.append(_Aside(row.id, "blocked", Reason.BLOCKED))
+                continue
+            if row.allowed < row.people:
+                thinned.append(row.id)
+            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+            token = uuid4()
+            sealed = key.seal("attempt.body", token, words.text)
+            ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
+    if thinned:
+        session.execute(text(LEAVE_OUT), {"ids": thinned})
+    claimed = _write_attempts(session, channel, rules, ready) if ready else ()
+    busy = {r.message_id for r in ready} - {c.message_id for c in claimed}
+    aside += [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy]
+    if aside:
+        _set_aside(session, aside)
+    return Batch(claimed, len(ids))
+
+
+def next_opening(at: datetime, start: time, end: time, zone: str | None) -> datetime | None:
+    """None when texts may go now, else the next time at which they may. `start == end` means any hour.
+
+    `zone` None stands for "somewhere in the United States": the hour must be decent at both ends of it.
+    """
+    if start == end:
+        return None
+    opening = at
+    zones = [ZoneInfo(name) for name in ((zone,) if zone else UNKNOWN_ZONES)]
+    # Each pass moves to the next opening in the zone that is closed; with two zones a few passes settle it.
+    for _ in range(6):
+        closed = [z for z in zones if not start <= opening.astimezone(z).timetz().replace(tzinfo=None) < end]
+        if not closed:
+            break
+        local = opening.astimezone(closed[0])
+        day = local.date() if local.time() < start else local.date() + timedelta(days=1)
+        opening = datetime.combine(day, start, closed[0]).astimezone(at.tzinfo)
+    return None if opening == at else opening
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    digest: bytes
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    message_id: UUID
+    number: int
+    contact_point_id: UUID
+    body_sealed: bytes
+    words: _Text
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    message_id: UUID
+    state: str
+    reason: str | None
+    due_at: datetime | None = None
+
+
+def _render(source: str, language: str, house: House, keyed_hash: Callable[[str, str], bytes]) -> _Text | None:
+    """The text as it will be sent, or None when our own check refuses it."""
+    try:
+        words = house.render(source)
+    except fields.FieldError:
+        return None
+    if house.findings(words, language):
+        return None
+    return _Text(words, keyed_hash("body", words), segments.count(words).segments)
+
+
+def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_Ready]) -> tuple[Claimed, ...]:
+    lease = now() + rules.lease
+    written = set(
+        session.scalars(
+            text(ATTEMPTS),
+            {
+                "channel": channel,
+                "provider": rules.provider,
+                "lease": lease,
+                "ids": [r.envelope.token for r in ready],
+                "messages": [r.message_id for r in ready],
+                "numbers": [r.number for r in ready],
+                "contacts": [r.contact_point_id for r in ready],
+                "bodies": [r.body_sealed for r in ready],
+                "digests": [r.words.digest for r in ready],
+                "segments": [r.words.segments for r in ready],
+            },
+        )
+    )
+    claimed = tuple(Claimed(r.message_id, r.envelope, r.words.segments) for r in ready if r.envelope.token in written)
+    session.execute(text(SUBMITTING), {"ids": [c.message_id for c in claimed], "lease": lease})
+    return claimed
+
+
+def _set_aside(session: Session, aside: list[_Aside]) -> None:
+    session.execute(
+        text(SET_ASIDE),
+        {
+            "ids": [a.message_id for a in aside],
+            "states": [a.state for a in aside],
+            "reasons": [a.reason for a in aside],
+            "dues": [a.due_at for a in aside],
+        },
+    )
+    project(session, [a.message_id for a in aside if a.state != "ready"])
+
+
+def _contact_reason(state: str) -> Reason:
+    return {"opted_out": Reason.OPTED_OUT, "quarantined": Reason.WRONG_NUMBER}.get(state, Reason.BAD_CONTACT)

@@ -1,0 +1,100 @@
+"""Dispatching: claim, call, record, again and again, with many calls in flight and no transaction open while they are.
+
+    claim (one transaction) ──> send up to `in_flight` at once ──> record (one transaction) ──> the next batch
+
+Killed anywhere, nothing is lost and nothing is sent twice: what was not committed is claimed again, and what was committed and
+not recorded is found by the sweep and reconciled with the provider.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from outreach.delivery.claim import Batch, Claimed, Rules, claim
+from outreach.delivery.record import Limits, Result, record
+from outreach.providers.contract import Receipt, TextProvider, Verdict
+
+log = structlog.get_logger()
+
+MARGIN_SECONDS = 2.0  # of a lease, left for recording
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a dispatcher works: messages a batch, calls at once, seconds before it hands over, seconds one call may take.
+
+    `permit` waits until so many segments may be sent, over all workers, or returns at once where there is no limit.
+    """
+
+    batch: int
+    in_flight: int
+    seconds: float
+    timeout: float
+    permit: Callable[[int], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What a dispatch did: messages handed to the provider, and whether there may be more."""
+
+    sent: int
+    more: bool
+
+
+def dispatch(
+    sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
+) -> Worked:
+    """Work until nothing is due or the time is up. Any number may run at once, on any number of machines."""
+    return asyncio.run(_dispatch(sessions, provider, channel, rules, limits, pace))
+
+
+async def _dispatch(
+    sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
+) -> Worked:
+    end, sent = time.monotonic() + pace.seconds, 0
+    async with provider:
+        while time.monotonic() < end:
+            began = time.monotonic()
+            with sessions.begin() as session:
+                batch: Batch = claim(session, channel, pace.batch, rules)
+            if not batch.seen:
+                return Worked(sent, more=False)
+            if not batch.claimed:
+                continue
+            # A worker that was frozen past its lease must not send: the sweep may have given the message to another.
+            fence = began + rules.lease.total_seconds() - pace.timeout - MARGIN_SECONDS
+            results = await _send_all(provider, batch.claimed, pace, fence)
+            with sessions.begin() as session:
+                record(session, results, limits, provider.name)
+            sent += sum(1 for r in results if r.receipt.verdict != Verdict.NOT_SENT)
+    return Worked(sent, more=True)
+
+
+async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: Pace, fence: float) -> list[Result]:
+    """Send all, `in_flight` at a time: each lane takes the next message as soon as it is free."""
+    waiting = iter(claimed)
+    results: list[Result] = []
+
+    async def lane() -> None:
+        for item in waiting:
+            results.append(Result(item.message_id, await _send_one(provider, item, pace, fence)))
+
+    await asyncio.gather(*(lane() for _ in range(min(pace.in_flight, len(claimed)))))
+    return results
+
+
+async def _send_one(provider: TextProvider, item: Claimed, pace: Pace, fence: float) -> Receipt:
+    if pace.permit is not None:
+        await pace.permit(item.segments)
+    if time.monotonic() > fence:
+        return Receipt(item.envelope.token, Verdict.NOT_SENT, code="lease_over")
+    try:
+        return await provider.send(item.envelope)
+    except Exception as error:
+        # A provider's adapter that fails in its own code has not proved that nothing was sent.
+        log.error("delivery.send_failed", attempt=str(item.envelope.token), error=type(error).__name__)
+        return Receipt(item.envelope.token, Verdict.UNKNOWN, code=type(error).__name__)

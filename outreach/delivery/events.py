@@ -1,0 +1,161 @@
+"""Reports: kept as they come, and projected onto attempts, messages and outcomes in batches.
+
+A webhook only verifies and keeps (`keep`), so that it answers fast whatever the load; `apply` does the rest. Reports may come
+doubled, late, out of order, before our own answer is recorded, or about nothing that we know.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.delivery.projection import lock, project
+from outreach.delivery.record import pause_filtered
+from outreach.providers.contract import Refusal, Report
+
+ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
+
+KEEP = """
+    insert into event (provider, key, attempt_id, provider_id, provider_status, state, error_code, received_at)
+    values (:provider, :key, :attempt, :provider_id, :status, :state, :code, now())
+    on conflict (provider, key) do nothing
+    returning id
+"""
+
+# How far along each state is. A report moves an attempt forward only, and `delivered` is the furthest.
+RANK = """(case {0} when 'open' then 0 when 'unknown' then 1 when 'not_sent' then 2 when 'refused' then 2 when 'accepted' then 10
+    when 'sent' then 40 when 'undelivered' then 50 when 'failed' then 50 when 'delivered' then 60 end)"""
+
+TAKE = f"""
+    with fresh as (
+        select id, attempt_id, provider, provider_id, state, error_code from event
+        where applied_at is null order by id limit :size
+    ),
+    matched as (
+        select f.*, a.message_id, a.number, a.state as attempt_state,
+            case when a.id is null then 'no_attempt'
+                when a.provider_id <> f.provider_id or other.id is not null then 'other_provider_id' end as problem
+        from fresh f left join attempt a on a.id = f.attempt_id
+        left join attempt other on other.provider = f.provider and other.provider_id = f.provider_id and other.id <> f.attempt_id
+    ),
+    done as (
+        update event e set applied_at = now(), problem = matched.problem from matched where e.id = matched.id
+    )
+    select distinct on (attempt_id) attempt_id, message_id, number, provider_id, state, error_code
+    from matched where problem is null
+    order by attempt_id, {RANK.format("state")} desc, id
+"""
+
+ATTEMPTS = f"""
+    update attempt a set state = r.state, provider_id = r.provider_id, error_code = coalesce(r.code, a.error_code),
+        finished_at = coalesce(a.finished_at, now())
+    from unnest(cast(:attempts as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
+        as r(id, state, provider_id, code)
+    where a.id = r.id and {RANK.format("r.state")} > {RANK.format("a.state")} and a.state not in ('not_sent', 'refused')
+    returning a.message_id
+"""
+
+# The message follows its latest attempt, and any attempt's `delivered`. A failure that may pass is tried again by the sweep.
+MESSAGES = """
+    update message m set
+        state = r.state,
+        reason = case when r.state in ('undelivered', 'failed') then r.reason end,
+        due_at = case when r.state = 'undelivered' and r.retry and m.attempts < :attempts
+            then now() + :retry_seconds * interval '1 second' end,
+        updated_at = now()
+    from unnest(cast(:ids as uuid[]), cast(:numbers as smallint[]), cast(:states as text[]), cast(:reasons as text[]),
+        cast(:retries as boolean[])) as r(id, number, state, reason, retry)
+    where m.id = r.id and m.state <> r.state and m.state <> 'delivered'
+      and (r.state = 'delivered'
+        or (r.number = m.attempts and (
+            (r.state in ('undelivered', 'failed') and m.state in ('submitting', 'unknown', 'accepted', 'sent'))
+            or (r.state = 'sent' and m.state in ('submitting', 'unknown', 'accepted'))
+            or (r.state = 'accepted' and m.state in ('submitting', 'unknown')))))
+"""
+
+CONTACTS = """
+    update contact_point cp set state = r.state, state_reason = r.reason, state_at = now()
+    from message m, unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[])) as r(id, state, reason)
+    where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable' and m.state <> 'delivered'
+"""
+
+
+def keep(session: Session, provider: str, report: Report) -> bool:
+    """Store a verified report. False when it was stored before: providers repeat themselves."""
+    return session.execute(
+        text(KEEP),
+        {
+            "provider": provider,
+            "key": report.key,
+            "attempt": report.token,
+            "provider_id": report.provider_id,
+            "status": report.status,
+            "state": report.state,
+            "code": report.code,
+        },
+    ).first() is not None  # fmt: skip
+
+
+def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts: int, retry_seconds: float, filtered: int) -> int:
+    """Project up to `size` kept reports; how many were looked at. 0 when there are none, or another process is at it.
+
+    `refusals` says what a code means; `attempts`, `retry_seconds` and `filtered` are as in `record.Limits`.
+    """
+    if not session.scalar(text("select pg_try_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME}):
+        return 0
+    waiting = session.scalar(
+        text("select count(*) from (select 1 from event where applied_at is null limit :size) s"), {"size": size}
+    )
+    if not waiting:
+        return 0
+    rows = session.execute(text(TAKE), {"size": size}).all()
+    if not rows:
+        return int(waiting)
+    ids = [r.message_id for r in rows]
+    lock(session, ids)
+    session.execute(
+        text(ATTEMPTS),
+        {
+            "attempts": [r.attempt_id for r in rows],
+            "states": [r.state for r in rows],
+            "provider_ids": [r.provider_id for r in rows],
+            "codes": [r.error_code for r in rows],
+        },
+    )
+    meanings = [_meaning(r.state, r.error_code, refusals) for r in rows]
+    _mark_contacts(session, ids, meanings, [r.error_code for r in rows])
+    session.execute(
+        text(MESSAGES),
+        {
+            "attempts": attempts,
+            "retry_seconds": retry_seconds,
+            "ids": ids,
+            "numbers": [r.number for r in rows],
+            # A failure that may pass is no end: the message is shown as undelivered until it was tried often enough.
+            "states": ["undelivered" if m == Refusal.TRANSIENT else r.state for r, m in zip(rows, meanings, strict=True)],
+            "reasons": [REASONS.get(m, "not_delivered") if m else None for m in meanings],
+            "retries": [m == Refusal.TRANSIENT for m in meanings],
+        },
+    )
+    project(session, ids)
+    spam = [i for i, m in zip(ids, meanings, strict=True) if m == Refusal.FILTERED]
+    if spam:
+        pause_filtered(session, spam, filtered)
+    return int(waiting)
+
+
+REASONS = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad_contact", Refusal.FILTERED: "filtered"}
+
+
+def _meaning(state: str, code: str | None, refusals: dict[str, Refusal]) -> Refusal | None:
+    return refusals.get(code or "", Refusal.REVIEW) if state in ("undelivered", "failed") else None
+
+
+def _mark_contacts(session: Session, ids: list[UUID], meanings: list[Refusal | None], codes: list[str | None]) -> None:
+    states = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad"}
+    told = [(i, states[m], f"report:{c}") for i, m, c in zip(ids, meanings, codes, strict=True) if m in states]
+    if told:
+        session.execute(
+            text(CONTACTS),
+            {"ids": [t[0] for t in told], "states": [t[1] for t in told], "reasons": [t[2] for t in told]},
+        )

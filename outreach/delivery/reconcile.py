@@ -1,0 +1,191 @@
+"""Reconciling: finding out at the provider what became of an attempt whose outcome we do not know.
+
+    unknown ──found in the provider's books──> accepted (or whatever it has become)
+       └──── absent twice, the second time long enough after the lease──> ready again, as a new attempt
+
+Only proven absence frees a new attempt. While an attempt is undecided, the schema lets nothing else go to that destination, so a
+listing by destination is unambiguous: it is our text, or it is not there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session, sessionmaker
+
+from outreach.access.sealing import vault_of
+from outreach.delivery import events
+from outreach.delivery.projection import lock, project
+from outreach.providers.contract import Report, Standing, TextProvider, Unreachable
+
+log = structlog.get_logger()
+
+CLOCKS_MAY_DIFFER = timedelta(minutes=2)  # between us and the provider
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds: until an unknown is looked up, until absence frees it, and until a silent acceptance is asked about."""
+
+    reconcile: float
+    release: float
+    poll: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """An attempt to ask the provider about. `provider_id` is None while we do not know whether it was accepted."""
+
+    attempt_id: UUID
+    message_id: UUID
+    provider_id: str | None
+    to: str
+    body_digest: bytes
+    started_at: datetime
+    releasable: bool
+
+
+# `release` counts from the end of the lease, and there must have been an earlier look that found nothing.
+DUE = """
+    select a.id, a.message_id, a.provider_id, a.body_digest, a.started_at, a.contact_point_id, cp.value_sealed, k.version, k.wrapped,
+        a.checks > 0 and a.lease_until + :release * interval '1 second' <= now() as releasable
+    from attempt a
+    join contact_point cp on cp.id = a.contact_point_id
+    join data_key k on k.subject_id = cp.id
+    where (a.state = 'unknown' and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
+       or (a.state in ('accepted', 'sent') and a.started_at > now() - interval '72 hours'
+           and coalesce(a.checked_at, a.started_at) + (:poll * power(2, least(a.checks, 6))) * interval '1 second' <= now())
+    order by a.state = 'unknown' desc, a.started_at
+    limit :size
+    for update of a skip locked
+"""
+
+CHECKED = "update attempt set checked_at = now(), checks = checks + 1 where id = any(:ids)"
+
+RELEASE_ATTEMPTS = (
+    "update attempt set state = 'not_sent', finished_at = now() where id = any(:ids) and state = 'unknown' returning message_id"
+)
+RELEASE_MESSAGES = (
+    "update message set state = 'ready', due_at = now(), updated_at = now() where id = any(:ids) and state = 'unknown'"
+)
+
+
+def expire_leases(session: Session) -> int:
+    """Take attempts whose worker never came back for unknown; how many. What it did is the provider's to say."""
+    rows = session.execute(
+        text("""
+            with gone as (
+                select m.id from message m join attempt a on a.message_id = m.id and a.state = 'open'
+                where m.state = 'submitting' and m.due_at <= now() and a.lease_until <= now()
+                order by m.id for update of m skip locked
+            ),
+            attempts as (
+                update attempt a set state = 'unknown' from gone where a.message_id = gone.id and a.state = 'open'
+            )
+            update message m set state = 'unknown', updated_at = now() from gone where m.id = gone.id returning m.id
+        """)
+    )
+    return len(rows.all())
+
+
+def reconcile(sessions: sessionmaker[Session], provider: TextProvider, waits: Waits, *, size: int = 500) -> int:
+    """Ask the provider about up to `size` attempts; how many. Any number may run at once: each takes others."""
+    with sessions.begin() as session:
+        undecided = take(session, waits, size)
+    if not undecided:
+        return 0
+    answers = asyncio.run(_ask(provider, undecided))
+    with sessions.begin() as session:
+        settle(session, provider.name, undecided, answers)
+    return len(undecided)
+
+
+def take(session: Session, waits: Waits, size: int) -> list[Undecided]:
+    """The attempts to ask about now. They are marked as asked about, so that others leave them for a while."""
+    vault, taken = vault_of(session), []
+    for row in session.execute(
+        text(DUE), {"reconcile": waits.reconcile, "release": waits.release, "poll": waits.poll, "size": size}
+    ):
+        key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+        to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        taken.append(Undecided(row.id, row.message_id, row.provider_id, to, row.body_digest, row.started_at, row.releasable))
+    if taken:
+        session.execute(text(CHECKED), {"ids": [u.attempt_id for u in taken]})
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider's books hold of one attempt: `found`, or None; `asked` is False when they could not be read."""
+
+    asked: bool
+    found: tuple[Standing, ...]
+
+
+async def _ask(provider: TextProvider, undecided: Sequence[Undecided]) -> list[Answer]:
+    async def ask(one: Undecided) -> Answer:
+        try:
+            if one.provider_id is None:
+                return Answer(True, tuple(await provider.find(one.to, one.started_at - CLOCKS_MAY_DIFFER)))
+            standing = await provider.fetch(one.provider_id)
+            return Answer(True, (standing,) if standing else ())
+        except Unreachable as error:
+            log.warning("reconcile.unreachable", attempt=str(one.attempt_id), cause=str(error))
+            return Answer(False, ())
+
+    async with provider:
+        # A few at a time: looking up is never urgent enough to crowd out sending.
+        lanes = asyncio.Semaphore(10)
+
+        async def laned(one: Undecided) -> Answer:
+            async with lanes:
+                return await ask(one)
+
+        return list(await asyncio.gather(*(laned(one) for one in undecided)))
+
+
+def settle(session: Session, provider: str, undecided: Sequence[Undecided], answers: Sequence[Answer]) -> None:
+    """Write what was found. A find is kept as a report, like any other; proven absence frees the message."""
+    free = []
+    vault = vault_of(session)
+    for one, answer in zip(undecided, answers, strict=True):
+        if not answer.asked:
+            continue
+        taken = _taken(session, provider, [s.provider_id for s in answer.found if s.provider_id != one.provider_id])
+        mine = [
+            s for s in answer.found
+            if s.provider_id == one.provider_id
+            or (s.provider_id not in taken and vault.keyed_hash("body", s.text) == one.body_digest)
+        ]  # fmt: skip
+        if mine:
+            standing = min(mine, key=lambda s: s.created_at)
+            events.keep(session, provider, report_of(one.attempt_id, standing))
+        elif one.provider_id is None and one.releasable:
+            free.append(one.attempt_id)
+    if free:
+        released = list(session.scalars(text(RELEASE_ATTEMPTS), {"ids": free}))
+        lock(session, released)
+        session.execute(text(RELEASE_MESSAGES), {"ids": released})
+        project(session, released)
+        log.info("reconcile.released", attempts=len(released))
+
+
+def report_of(attempt_id: UUID, standing: Standing) -> Report:
+    """The report that a look-up amounts to."""
+    key = f"{standing.provider_id}:{standing.status}:{standing.code or ''}"
+    return Report(f"{key}:looked_up", attempt_id, standing.provider_id, standing.status, standing.state, standing.code)
+
+
+def _taken(session: Session, provider: str, provider_ids: list[str]) -> set[str]:
+    """Those of these ids that belong to attempts we know of."""
+    if not provider_ids:
+        return set()
+    rows = session.scalars(
+        text("select provider_id from attempt where provider = :provider and provider_id = any(:ids)"),
+        {"provider": provider, "ids": provider_ids},
+    )
+    return set(rows)

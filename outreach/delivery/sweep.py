@@ -1,0 +1,64 @@
+"""The sweep: the minute job that re-does whatever was forgotten. Every part is safe to repeat and to run twice at once."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.delivery import plan, projection
+from outreach.delivery.reconcile import expire_leases
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found to do."""
+
+    planned: int  # messages of steps whose time had come
+    expired: int  # attempts whose worker never came back
+    retried: int  # undelivered messages that are tried again
+    cancelled: int  # messages no longer wanted
+    finished: int  # campaigns
+
+
+def sweep(session: Session) -> Swept:
+    """The part of the sweep that needs the database only. The caller commits, then reconciles and rings for what is due."""
+    planned = sum(plan.plan(session, step) for step in plan.due_steps(session))
+    expired = expire_leases(session)
+    retried = retry_undelivered(session)
+    cancelled = cancel_told(session)
+    finished = projection.finish(session)
+    return Swept(planned, expired, retried, cancelled, len(finished))
+
+
+def retry_undelivered(session: Session) -> int:
+    """Put undelivered messages back whose failure may pass and whose wait is over."""
+    rows = session.scalars(
+        text("""
+            update message set state = 'ready', reason = null, due_at = now(), updated_at = now()
+            where id in (select id from message where state = 'undelivered' and due_at <= now() order by id for update skip locked)
+            returning id
+        """)
+    ).all()
+    return len(rows)
+
+
+def cancel_told(session: Session) -> int:
+    """The stop rule: once everyone a waiting message is about has been told, it is not wanted any more."""
+    rows = session.scalars(
+        text("""
+            update message set state = 'cancelled', reason = 'told', due_at = null, updated_at = now()
+            where id in (
+                select m.id from outcome o
+                join message_person mp on mp.person_id = o.person_id
+                join message m on m.id = mp.message_id and m.campaign_id = o.campaign_id
+                where o.state = 'told' and (m.state = 'ready' or (m.state = 'undelivered' and m.due_at is not null))
+                  and not exists (
+                      select 1 from message_person others
+                      join outcome theirs on theirs.campaign_id = m.campaign_id and theirs.person_id = others.person_id
+                      where others.message_id = m.id and theirs.state <> 'told')
+                order by m.id for update of m skip locked
+            )
+            returning id
+        """)
+    ).all()
+    return len(rows)

@@ -1,0 +1,291 @@
+"""Twilio's Programmable Messaging, on its own `twilio` package.
+
+The package retries nothing (we never ask it to: a repeated POST is a second text) and, in its asynchronous client, drops its own
+`timeout`; `_Http` puts both right. Sources: https://www.twilio.com/docs/messaging/api/message-resource and
+https://www.twilio.com/docs/usage/webhooks/webhooks-security
+"""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+from outreach.providers.contract import (
+    Envelope,
+    Forged,
+    Inbound,
+    Malformed,
+    Receipt,
+    Refusal,
+    Report,
+    Standing,
+    Unreachable,
+    Verdict,
+)
+
+# The initial statuses are never reported back; "read" (of richer channels) is at least delivered.
+STATES = {
+    "accepted": "accepted",
+    "scheduled": "accepted",
+    "queued": "accepted",
+    "sending": "accepted",
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "delivered",
+    "undelivered": "undelivered",
+    "failed": "failed",
+    "canceled": "failed",
+}
+
+# Twilio signs the form's names and values run together, so that A=1,B=2 and A=1B2 sign alike: a field that Twilio does not send
+# is refused. The list is of the documented fields of both callbacks.
+KNOWN_FIELDS = frozenset(
+    [
+        "AccountSid",
+        "ApiVersion",
+        "Body",
+        "ChannelInstallSid",
+        "ChannelPrefix",
+        "ChannelStatusMessage",
+        "ChannelToAddress",
+        "ErrorCode",
+        "ErrorMessage",
+        "EventType",
+        "From",
+        "FromCity",
+        "FromCountry",
+        "FromState",
+        "FromZip",
+        "MessageSid",
+        "MessageStatus",
+        "MessagingServiceSid",
+        "MessageType",
+        "NumMedia",
+        "NumSegments",
+        "OptOutType",
+        "ProfileName",
+        "RawDlrDoneDate",
+        "ReferralNumMedia",
+        "SmsMessageSid",
+        "SmsSid",
+        "SmsStatus",
+        "StructuredMessage",
+        "To",
+        "ToCity",
+        "ToCountry",
+        "ToState",
+        "ToZip",
+        "WaId",
+        "AddOns",
+    ]
+)
+
+CONNECT_SECONDS = 3.0
+
+# Asks Twilio to repeat a callback that fails, for any reason.
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+OVERRIDES = "#rc=5&rp=all"
+
+
+class TwilioTexts:
+    """Texts through one Twilio account. Use as `async with` to send; reading callbacks needs no connection."""
+
+    name = "twilio"
+
+    def __init__(
+        self,
+        *,
+        account_sid: str,
+        auth_token: str,
+        previous_token: str = "",
+        sender: str,
+        api_url: str,
+        callback_base: str,
+        in_flight: int,
+        timeout: float,
+        validity: int,
+        allowed_numbers: tuple[str, ...] = (),
+    ) -> None:
+        """`callback_base` is our public address; `timeout` and `validity` are seconds. `allowed_numbers`: empty means any."""
+        self._sid, self._token = account_sid, auth_token
+        self._validators = [RequestValidator(token) for token in (auth_token, previous_token) if token]
+        self._origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
+        self._sender = sender
+        self._api_url = api_url.rstrip("/")
+        self._base = callback_base.rstrip("/")
+        self._in_flight, self._timeout, self._validity = in_flight, timeout, validity
+        self._allowed = frozenset(allowed_numbers)
+        self._codes = codes()
+        self._http: _Http | None = None
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> "TwilioTexts":
+        self._http = _Http(self._in_flight, self._timeout)
+        self._client = Client(self._sid, self._token, http_client=self._http)
+        self._client.api.base_url = self._api_url
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        assert self._http is not None
+        await self._http.close()
+
+    def callback_url(self, token: UUID) -> str:
+        """The address that reports on one attempt are sent to."""
+        return f"{self._base}/webhooks/twilio/status/{token}{OVERRIDES}"
+
+    async def send(self, envelope: Envelope) -> Receipt:
+        assert self._client is not None
+        token = envelope.token
+        if self._allowed and envelope.to not in self._allowed:
+            return Receipt(token, Verdict.REFUSED, code="not_allowed_here", refusal=Refusal.REVIEW)
+        try:
+            sent = await self._client.messages.create_async(
+                to=envelope.to,
+                body=envelope.text,
+                status_callback=self.callback_url(token),
+                validity_period=self._validity,
+                **self._origin,
+            )
+        except (TwilioRestException, TwilioServiceException) as error:
+            return self._refused(token, error)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            # Name look-up, a refused connection, a failed handshake, or no connection in time: nothing was written.
+            return Receipt(token, Verdict.NOT_SENT, code=type(error).__name__)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TwilioException) as error:
+            # A lost or garbled answer is not a lost text.
+            return Receipt(token, Verdict.UNKNOWN, code=type(error).__name__)
+        if not sent.sid:
+            return Receipt(token, Verdict.UNKNOWN, code="no_sid")
+        return Receipt(token, Verdict.ACCEPTED, provider_id=sent.sid)
+
+    def _refused(self, token: UUID, error: TwilioRestException | TwilioServiceException) -> Receipt:
+        if error.status >= 500 or error.status == 408:
+            # https://www.twilio.com/docs/api/errors/20500: the text may have been sent.
+            return Receipt(token, Verdict.UNKNOWN, code=str(error.code or error.status))
+        if error.status < 400:
+            return Receipt(token, Verdict.UNKNOWN, code=f"http_{error.status}")
+        # Twilio's JSON carries a code; an answer without one (a proxy's page, say) leaves only the HTTP status.
+        code = str(error.code) if error.code else f"http_{error.status}"
+        if error.status == 429:
+            return Receipt(token, Verdict.REFUSED, code=code, refusal=Refusal.BACK_OFF)
+        refusal = Refusal.CONFIGURATION if error.status in (401, 403) else self.refusal(code)
+        return Receipt(token, Verdict.REFUSED, code=code, refusal=refusal)
+
+    async def find(self, to: str, since: datetime) -> list[Standing]:
+        # Not filtered by date_sent, which is empty while a text is queued: that would hide the very texts that are looked for.
+        assert self._client is not None
+        try:
+            found = await self._client.messages.list_async(to=to, page_size=1000)
+            return [standing for standing in map(self._standing, found) if standing.created_at >= since]
+        except (TwilioException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+
+    async def fetch(self, provider_id: str) -> Standing | None:
+        assert self._client is not None
+        try:
+            return self._standing(await self._client.messages(provider_id).fetch_async())
+        except (TwilioRestException, TwilioServiceException) as error:
+            if error.status == 404:
+                return None
+            raise Unreachable(f"http_{error.status}") from None
+        except (TwilioException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unreachable(type(error).__name__) from None
+
+    def _standing(self, message: Any) -> Standing:
+        created = message.date_created
+        if isinstance(created, str):
+            created = parsedate_to_datetime(created)
+        return Standing(
+            provider_id=message.sid,
+            status=message.status,
+            state=STATES.get(message.status, "accepted"),
+            code=str(message.error_code) if message.error_code else None,
+            to=message.to,
+            text=message.body or "",
+            created_at=created if created.tzinfo else created.replace(tzinfo=UTC),
+        )
+
+    def refusal(self, code: str | None) -> Refusal:
+        return self._codes.get(code or "", Refusal.REVIEW)
+
+    def read_report(self, token: UUID, path: str, form: Mapping[str, str], signature: str | None) -> Report:
+        self._verify(path, form, signature)
+        sid, status = _field(form, "MessageSid"), _field(form, "MessageStatus")
+        if status not in STATES:
+            raise Malformed("MessageStatus is none that Twilio documents")
+        code = form.get("ErrorCode") or None
+        return Report(f"{sid}:{status}:{code or ''}", token, sid, status, STATES[status], code)
+
+    def read_inbound(self, path: str, form: Mapping[str, str], signature: str | None) -> Inbound:
+        self._verify(path, form, signature)
+        if "Body" not in form:
+            raise Malformed("Body is missing")
+        return Inbound(_field(form, "MessageSid"), _field(form, "From"), form["Body"])
+
+    def _verify(self, path: str, form: Mapping[str, str], signature: str | None) -> None:
+        if not signature or not KNOWN_FIELDS.issuperset(form):
+            raise Forged
+        # The address as Twilio called it: ours by configuration, never what a Host header claims. Whether Twilio signs the
+        # overrides with it is not documented, so either will do: they are a constant of ours.
+        urls = (self._base + path, self._base + path + OVERRIDES)
+        if not any(validator.validate(url, form, signature) for validator in self._validators for url in urls):
+            raise Forged
+        if form.get("AccountSid") != self._sid:
+            raise Forged
+
+
+@functools.cache
+def codes() -> dict[str, Refusal]:
+    """Twilio's error codes as text, and what to do about each."""
+    table = tomllib.loads(Path(__file__).with_name("twilio_codes.toml").read_text())
+    return {str(code): Refusal(refusal) for refusal, entry in table.items() for code in entry["codes"]}
+
+
+class _Http(AsyncTwilioHttpClient):
+    """The package's client with its timeouts in force, one session of bounded size, and no trace of requests in memory."""
+
+    def __init__(self, in_flight: int, timeout: float) -> None:
+        super().__init__(pool_connections=False, timeout=timeout)
+        self._limit = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight), timeout=self._limit)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        assert self.session is not None
+        async with self.session.request(
+            method.upper(),
+            url,
+            params=params,
+            data=data,
+            headers=headers,
+            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            allow_redirects=allow_redirects,
+        ) as response:
+            return Response(response.status, await response.text(), response.headers)
+
+
+def _field(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name, "")
+    if not value or len(value) > 64:
+        raise Malformed(f"{name} is missing or too long")
+    return value
