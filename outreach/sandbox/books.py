@@ -125,13 +125,14 @@ class DueErrand(NamedTuple):
 
 
 COLUMNS = (
-    "n, sid, direction, to_, from_, service, body, segments, status, error, callback, form, body_hash, created, updated,"
-    " sent, answer, deleted"
+    "n, sid, direction, to_, from_, service, body, segments, status, error, callback, form, body_hash, created,"
+    " updated, sent, answer, deleted"
 )
 ERRAND_COLUMNS = "kind, status, error, due, moves, posts, tries, fault, body"
-INSERT_MESSAGE = f"INSERT INTO messages ({COLUMNS}) VALUES ({', '.join('?' * len(Message._fields))})"  # noqa: S608  Constants.
-INSERT_ERRAND = f"INSERT INTO errands (message, {ERRAND_COLUMNS}) VALUES (?, {', '.join('?' * len(Errand._fields))})"  # noqa: S608
-SELECT_MESSAGE = f"SELECT {COLUMNS} FROM messages WHERE n = ?"  # noqa: S608  Constants.
+# Only the constants above are put into these statements; every value is bound.
+INSERT_MESSAGE = f"INSERT INTO messages ({COLUMNS}) VALUES ({', '.join('?' * len(Message._fields))})"  # noqa: S608
+INSERT_ERRAND = f"INSERT INTO errands (message, {ERRAND_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+SELECT_MESSAGE = f"SELECT {COLUMNS} FROM messages WHERE n = ?"  # noqa: S608
 
 
 class Books:
