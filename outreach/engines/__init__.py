@@ -180,7 +180,7 @@ def use(folder: Path) -> Iterator[Addresses]:
 
 def _remove_leftovers() -> None:
     """Remove the temporary folders of processes that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob("outreach-engines-*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{home.THROWAWAY}*"):
         if not os.access(folder, os.W_OK) or time.time() - folder.stat().st_mtime < OLD_ENOUGH or home.held(folder):
             continue
         shutil.rmtree(folder, ignore_errors=True)

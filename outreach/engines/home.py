@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypedDict
 
 SYSTEM_STATE = Path("/var/lib/outreach")
+THROWAWAY = "outreach-engines-"  # how the names of temporary folders begin
 LONGEST_SOCKET = 103  # bytes that fit the address of a Unix socket on macOS and the BSDs; Linux has room for four more
 LEAST_SPACE = 300_000_000  # bytes: a new database takes 40 MB, its first log files and a demonstration the rest
 
@@ -62,17 +63,15 @@ def settle(folder: Path) -> Path:
             f"{folder} belongs to another user. Start as that user, or begin anew after removing it (its data is lost)."
         ) from error
     if shutil.disk_usage(folder).free < LEAST_SPACE:
-        raise NoSpaceError(
-            f"Less than {LEAST_SPACE // 1_000_000} MB are free on the disk of {folder}. Make room there."
-        )
+        raise NoSpaceError(f"Less than {LEAST_SPACE // 1_000_000} MB are free on the disk of {folder}. Make room there.")
     return folder
 
 
-def temporary_folder() -> Path:
-    """A new folder for engines that are thrown away, where the user who runs them can enter."""
+def temporary_folder(prefix: str = THROWAWAY) -> Path:
+    """A new, closed folder among the temporary files, at a place that the user who runs the servers can enter."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108  # the folder in it is new and closed to others
         if _can_enter(Path(base), run_as(Path(base))):
-            return Path(tempfile.mkdtemp(prefix="outreach-engines-", dir=base))
+            return Path(tempfile.mkdtemp(prefix=prefix, dir=base))
     raise EnginesError("No folder for temporary files can be entered by the user nobody. Set TMPDIR to one that can.")
 
 
@@ -117,11 +116,15 @@ def hold(folder: Path) -> int:
 def held(folder: Path) -> bool:
     """Does a living process hold this folder?"""
     try:
-        os.close(hold(folder))
-    except InUseError:
-        return True
+        lock = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
     return False
 
 
@@ -147,7 +150,7 @@ def make_sockets(folder: Path, who: RunAs) -> Path:
     """An empty, closed folder for the sockets: in `folder`, or a temporary one if that path is too long for them."""
     sockets = folder / "sockets"
     if len(os.fsencode(sockets / ".s.PGSQL.5432")) > LONGEST_SOCKET:
-        sockets = temporary_folder()
+        sockets = temporary_folder("outreach-sockets-")
     shutil.rmtree(sockets, ignore_errors=True)
     sockets.mkdir()
     give(sockets, who)

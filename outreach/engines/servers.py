@@ -82,9 +82,7 @@ class Server:
             self._process.wait()
         self._process = None
 
-    def _launch(
-        self, argv: Sequence[str | Path], *, ready: Callable[[], bool], seconds: float, stdin: str = ""
-    ) -> None:
+    def _launch(self, argv: Sequence[str | Path], *, ready: Callable[[], bool], seconds: float, stdin: str = "") -> None:
         """Start the process and return when it answers."""
         if self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -117,9 +115,7 @@ class Server:
             lines = log.read().decode(errors="replace").rstrip().splitlines()
         if any("No space left on device" in line for line in lines):
             return NoSpaceError(f"The disk of {self.folder} is full. Make room there, then start again.")
-        return NotStartedError(
-            "\n  ".join([f"{self.name} did not start. Its log is {self.log}; the end of it:", *lines[-12:]])
-        )
+        return NotStartedError("\n  ".join([f"{self.name} did not start. Its log is {self.log}; the end of it:", *lines[-12:]]))
 
 
 class Postgres(Server):
@@ -128,9 +124,7 @@ class Postgres(Server):
     name = "postgres"
     farewell = signal.SIGINT  # "fast shutdown": ends the sessions, leaves nothing to recover
 
-    def __init__(
-        self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str, *, durable: bool
-    ) -> None:
+    def __init__(self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str, *, durable: bool) -> None:
         super().__init__(folder, who)
         self._programs = postgres_bin(packages)
         self._data = folder / "postgres"
