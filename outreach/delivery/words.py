@@ -18,6 +18,7 @@ from outreach.notices.characters import UNSPACED_SCRIPTS, ascii_digits, fold, fo
 
 _FILE = Path(__file__).with_name("words.toml")
 _APOSTROPHES = re.compile("['’‘ʻʼ`´]")
+_KEYCAP = "\u20e3"  # the frame of 1️⃣
 _LONGEST = 1600  # Twilio joins at most this many characters into one inbound message.
 
 
@@ -55,7 +56,7 @@ class _Words:
 
 def _tidy(folded: str) -> str:
     kept = (c if unicodedata.category(c)[0] in "LMN" else " " for c in _APOSTROPHES.sub("", folded))
-    return " ".join("".join(c for c in kept if c not in "\u20e3").split())
+    return " ".join("".join(c for c in kept if c != _KEYCAP).split())
 
 
 def normal(text: str) -> str:
