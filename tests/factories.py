@@ -18,6 +18,7 @@ from outreach.people.contact import ContactKind, ContactPoint, ContactRole, Pers
 from outreach.people.custody import Custody, CustodyEvent
 from outreach.people.incident import Exposure, Incident
 from outreach.people.person import ANumber, NameKind, Person, PersonName
+from outreach.people.roster import imports as _imports  # noqa: F401  # its table is what exposures refer to
 
 PASSWORD = "correct horse battery"
 TOTP_SECRET = pyotp.random_base32()
@@ -153,5 +154,3 @@ def make_outcome(
     session.add(outcome)
     session.flush()
     return outcome
-
-

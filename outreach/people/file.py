@@ -273,9 +273,7 @@ def _field(person: Person, column: str, sealed: bytes | None, key: DataKey | Non
 
 
 def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Contact, ...]:
-    users = (
-        select(PersonContact.contact_point_id, func.count().label("people")).group_by(PersonContact.contact_point_id).subquery()
-    )
+    users = select(PersonContact.contact_point_id, func.count().label("people")).group_by(PersonContact.contact_point_id).subquery()
     rows = session.execute(
         select(PersonContact, ContactPoint, users.c.people)
         .join(ContactPoint, ContactPoint.id == PersonContact.contact_point_id)
@@ -288,10 +286,16 @@ def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Cont
         value = keys[point.id].open("contact_point.value", point.id, point.value_sealed) if point.id in keys else HIDDEN
         contacts.append(
             Contact(
-                id=point.id, kind=point.kind, value=value if in_full else masked(point.kind, value), role=link.role,
-                safety=link.safety, state=point.state, state_reason=point.state_reason, confirmed_on=link.confirmed_on,
+                id=point.id,
+                kind=point.kind,
+                value=value if in_full else masked(point.kind, value),
+                role=link.role,
+                safety=link.safety,
+                state=point.state,
+                state_reason=point.state_reason,
+                confirmed_on=link.confirmed_on,
                 others=people - 1,
-            )  # fmt: skip
+            )
         )
     kinds, roles = list(ContactKind), list(ContactRole)
     return tuple(sorted(contacts, key=lambda c: (kinds.index(ContactKind(c.kind)), roles.index(ContactRole(c.role)), c.id)))

@@ -1,7 +1,8 @@
 """Finding a person by name, A-number, phone or e-mail.
 
-The three numbers are found by blind index. Names have none (too few values to hide behind a hash), so a search by name opens every
-name once, a batch at a time, and keeps only who fits. Either way the search is in the audit log before it is made, without its words.
+The three numbers are found by blind index. Names have none (too few values to hide behind a hash), so a search by name opens
+every name once, a batch at a time, and keeps only who fits. Either way the search is in the audit log before it is made, without
+its words.
 """
 
 import re
@@ -14,7 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from outreach.access import audit
-from outreach.access.sealing import vault_of
+from outreach.access.sealing import DataKey, vault_of
 from outreach.people.contact import ContactKind, ContactPoint, PersonContact
 from outreach.people.file import Reader
 from outreach.people.person import ANumber
@@ -132,10 +133,10 @@ def _by_name(session: Session, search: Search) -> Hits:
     wanted = [word if not word.isascii() else f" {word}" for word in search.words.split()]
     people: dict[UUID, None] = {}
     rows = session.execute(_NAMES, {"supervises": search.supervises}, execution_options={"yield_per": BATCH})
-    subject = key = None
+    key: DataKey | None = None
     for name_id, person_id, sealed, version, wrapped in rows:
-        if person_id != subject:
-            subject, key = person_id, vault.open_key(person_id, version, wrapped)
+        if key is None or person_id != key.subject:  # A person's names come one after another, and share a key.
+            key = vault.open_key(person_id, version, wrapped)
         name = folded(key.open("person_name.whole", name_id, sealed))
         if all(word in name for word in wanted):
             people[person_id] = None

@@ -66,9 +66,9 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
     conditions = [_CONDITIONS[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
     where = f"where {' and '.join(conditions)}" if conditions else ""
     values = {"campaign": None, **wanted}
-    total = session.scalar(text(f"select count(*) {_FROM} {where}"), values)  # noqa: S608  # made from the constants above
+    total = session.scalar(text(f"select count(*) {_FROM} {where}"), values)  # made from the constants above
     found = session.execute(
-        text(f"select {_COLUMNS} {_FROM} {where} order by p.id limit :limit offset :offset"),  # noqa: S608  # likewise
+        text(f"select {_COLUMNS} {_FROM} {where} order by p.id limit :limit offset :offset"),  # likewise
         {**values, "limit": limit, "offset": offset},
     )
     return [Row(*row) for row in found], total or 0
@@ -77,7 +77,7 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
 def those(session: Session, people_ids: list[UUID]) -> list[Row]:
     """These people, in this order, each by the best that any campaign achieved. Who does not exist is left out."""
     found = session.execute(
-        text(f"select {_COLUMNS} {_FROM} where p.id = any(:ids)"),  # noqa: S608  # likewise
+        text(f"select {_COLUMNS} {_FROM} where p.id = any(:ids)"),  # likewise
         {"campaign": None, "ids": people_ids},
     )
     rows = {row.person_id: row for row in (Row(*values) for values in found)}

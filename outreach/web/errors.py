@@ -6,7 +6,9 @@ from pathlib import Path
 import structlog
 from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,6 +22,30 @@ log = structlog.get_logger("outreach.web")
 HERE = Path(__file__).parents[2]
 
 
+SENTENCES: dict[int, tuple[LazyString, ...]] = {
+    400: (_l("We could not read this"), _l("Go back and check what you entered. Nothing was changed.")),
+    403: (_l("You cannot open this"), _l("If it is your work, ask a supervisor.")),
+    404: (
+        _l("There is nothing here"),
+        _l("The address may be mistyped, or the record is no longer there. Use the menu to find your way."),
+    ),
+    405: (_l("This address is not a page"), _l("Go back and use the button on the page instead.")),
+    409: (
+        _l("This can no longer be done"),
+        _l("Somebody may have changed it meanwhile. Go back, reload the page, and look at how it stands now."),
+    ),
+    413: (_l("This is too large"), _l("Send a smaller file, or split it in several parts. Nothing was stored.")),
+    429: (_l("Too many tries"), _l("Wait a quarter of an hour, then try again.")),
+    500: (
+        _l("Something went wrong on our side"),
+        _l("What you were doing may not have been saved. Go back, reload the page and look."),
+        _l("If it happens again, tell the person who runs this system what you did and at what time."),
+    ),
+    503: (_l("We are not available right now"), _l("Wait a minute, then reload the page.")),
+}
+"""By status: what happened, and what to do. Others say what 500 or 400 says."""
+
+
 def handle_errors(app: Flask) -> None:
     """Answer every failure with a page. A view says more by `abort(409, _("..."))`: the sentence is shown."""
     app.register_error_handler(CSRFError, _stale_form)
@@ -31,7 +57,7 @@ def handle_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _page(status: int, title: str, *advice: str) -> ResponseReturnValue:
+def _page(status: int, title: str | LazyString, *advice: str | LazyString) -> ResponseReturnValue:
     if request.headers.get("HX-Request"):
         # htmx ignores error pages; it is told to show this one in full instead of leaving the user with nothing.
         headers = {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
@@ -68,40 +94,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or status < 400:
         return error
     told = error.description if error.description != type(error).description else None
-    title, *advice = _sentences(status)
+    title, *advice = SENTENCES.get(status) or SENTENCES[400 if status < 500 else 500]
     return _page(status, title, *([told] if told else advice))
-
-
-def _sentences(status: int) -> tuple[str, ...]:
-    match status:
-        case 400:
-            return _("We could not read this"), _("Go back and check what you entered. Nothing was changed.")
-        case 403:
-            return _("You cannot open this"), _("If it is your work, ask a supervisor.")
-        case 404:
-            return (
-                _("There is nothing here"),
-                _("The address may be mistyped, or the record is no longer there. Use the menu to find your way."),
-            )
-        case 405:
-            return _("This address is not a page"), _("Go back and use the button on the page instead.")
-        case 409:
-            return (
-                _("This can no longer be done"),
-                _("Somebody may have changed it meanwhile. Go back, reload the page, and look at how it stands now."),
-            )
-        case 413:
-            return _("This is too large"), _("Send a smaller file, or split it in several parts. Nothing was stored.")
-        case 429:
-            return _("Too many tries"), _("Wait a quarter of an hour, then try again.")
-        case 503:
-            return _("We are not available right now"), _("Wait a minute, then reload the page.")
-        case _:
-            return (
-                _("Something went wrong on our side"),
-                _("What you were doing may not have been saved. Go back, reload the page and look."),
-                _("If it happens again, tell the person who runs this system what you did and at what time."),
-            )
 
 
 def _database_lost(error: Exception) -> ResponseReturnValue:
@@ -116,8 +110,7 @@ def _database_lost(error: Exception) -> ResponseReturnValue:
 
 def _unexpected(error: Exception) -> ResponseReturnValue:
     _log(error, "request failed")
-    title, *advice = _sentences(500)
-    return _page(500, title, *advice)
+    return _page(500, *SENTENCES[500])
 
 
 def _log(error: Exception, event: str) -> None:

@@ -1,8 +1,8 @@
 """Who may open which page. Deny by default: a view says `@allow(...)` or `@public`, or the panel does not start.
 
-    @pages.post("/<uuid:campaign_id>/launch")
-    @allow(Role.OFFICER, Role.SUPERVISOR)
-    def launch(campaign_id: UUID) -> Response: ...
+@pages.post("/<uuid:campaign_id>/launch")
+@allow(Role.OFFICER, Role.SUPERVISOR)
+def launch(campaign_id: UUID) -> Response: ...
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from outreach.web.panel import Panel, panel
 
 csrf = CSRFProtect()
 
-View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+View = TypeVar("View", bound=Callable[..., object])
 
 EVERYBODY = frozenset(Role)
 PUBLIC: frozenset[Role] = frozenset()
@@ -43,22 +43,27 @@ class NotYourRole(Forbidden):
 
 def allow(*roles: Role) -> Callable[[View], View]:
     """Only accounts with one of these roles; without any: everybody who is signed in."""
-    return _marked(ROLES, frozenset(roles) or EVERYBODY)
+
+    def mark(view: View) -> View:
+        return _mark(view, ROLES, frozenset(roles) or EVERYBODY)
+
+    return mark
 
 
 def public(view: View) -> View:
     """Anybody on the internet: the sign-in page, the files of the design."""
-    return _marked(ROLES, PUBLIC)(view)
+    return _mark(view, ROLES, PUBLIC)
 
 
 def callback(view: View) -> View:
     """Anybody, and without a form token: the view itself checks a signature over the request's raw body."""
-    return public(csrf.exempt(view))
+    csrf.exempt(view)
+    return public(view)
 
 
 def takes_file(view: View) -> View:
     """The request may be as large as a roster; every other one is limited to what a form needs."""
-    return _marked(UPLOAD, value=True)(view)
+    return _mark(view, UPLOAD, value=True)
 
 
 def roles_of(app: Flask, endpoint: str) -> frozenset[Role] | None:
@@ -122,9 +127,6 @@ def _sign_in_first() -> ResponseReturnValue:
     return redirect(target)
 
 
-def _marked(name: str, value: object) -> Callable[[View], View]:
-    def mark(view: View) -> View:
-        setattr(view, name, value)
-        return view
-
-    return mark
+def _mark(view: View, name: str, value: object) -> View:
+    setattr(view, name, value)
+    return view

@@ -9,8 +9,11 @@ from outreach.campaigns.campaign import CampaignState
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.delivery.message import AttemptState, MessageState
 from outreach.delivery.reply import Binding
+from outreach.delivery.words import ReplyKind
+from outreach.notices.notice import Channel
 from outreach.people.contact import ContactKind, ContactRole, ContactState, Safety
 from outreach.people.custody import Custody
+from outreach.people.file import RevealReason
 from outreach.people.person import NameKind, Posture, Precision
 
 Words = dict[str, LazyString]
@@ -183,3 +186,43 @@ ACTIONS: Words = {
     "person.search": _l("Searched for a person"),
 }
 """Actions of the audit log. One without a word here is shown by its code."""
+
+CHANNELS: Words = {
+    Channel.SMS: _l("text message"),
+    Channel.EMAIL: _l("e-mail"),
+    Channel.LETTER: _l("letter"),
+}
+
+REPLY_KINDS: Words = {
+    ReplyKind.STOP: _l("asks us to stop"),
+    ReplyKind.WRONG_PERSON: _l("says that they are not the person"),
+    ReplyKind.HELP: _l("asks for help"),
+    ReplyKind.CALL_ME: _l("asks to be called"),
+    ReplyKind.OTHER_LANGUAGE: _l("asks for another language"),
+    ReplyKind.ACKNOWLEDGE: _l("says that they have it"),
+    ReplyKind.START: _l("wants to hear from us again"),
+    ReplyKind.TEXT: _l("wrote to us"),
+}
+
+REVEAL_REASONS: Words = {
+    RevealReason.CONTACT: _l("I need to call or write to them"),
+    RevealReason.REPLY: _l("I need to find out who answered"),
+    RevealReason.CORRECT: _l("I am correcting the record"),
+    RevealReason.ATTORNEY: _l("their verified attorney asks"),
+    RevealReason.COURT: _l("a court or an oversight body asks"),
+}
+
+ELEMENTS: Words = {
+    "name": _l("name"),
+    "a_number": _l("A-number"),
+    "birth_date": _l("birth date"),
+    "nationality": _l("nationality"),
+    "facility": _l("place of detention"),
+    "custody": _l("custody"),
+    "posture": _l("state of their case"),
+    "language": _l("language"),
+    "phone": _l("phone number"),
+    "email": _l("e-mail address"),
+    "address": _l("postal address"),
+}
+"""What can leak. An import may name another element, which is then shown as it was named."""

@@ -194,5 +194,3 @@ def https_app(web_settings: Settings, sessions: sessionmaker[Session]) -> Flask:
     """The panel as it is behind https."""
     secure = replace(web_settings, public_base_url="https://outreach.example.org", trusted_hosts=("outreach.example.org",))
     return create_app(secure, sessions)
-
-

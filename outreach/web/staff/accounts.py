@@ -52,7 +52,10 @@ def add() -> ResponseReturnValue:
     address = pyotp.TOTP(made.totp_secret).provisioning_uri(name=login, issuer_name=ISSUER)
     code = segno.make(address, error="m").svg_inline(scale=5, border=2, svgclass="qr", lineclass=None, title=_("Code to scan"))
     return render_template(
-        "staff/account_made.html", made=made, password=password, qr=Markup(code)  # noqa: S704  # drawn by segno from our own URI
+        "staff/account_made.html",
+        made=made,
+        password=password,
+        qr=Markup(code),  # noqa: S704  # drawn by segno from our own URI
     )
 
 

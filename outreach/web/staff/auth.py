@@ -1,8 +1,9 @@
 """Signing in and out, and one's own account."""
 
-from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from werkzeug.wrappers import Response
 
 from outreach.access import accounts
 from outreach.web.gate import allow, cookie_name, public, safe_next
@@ -77,9 +78,7 @@ def change() -> ResponseReturnValue:
 
 def _form(problem: str | None = None, status: int = 200) -> ResponseReturnValue:
     target = request.form.get("next") or request.args.get("next", "")
-    page = render_template(
-        "staff/sign_in.html", problem=problem, target=target, login=request.form.get("login", "")[:200]
-    )
+    page = render_template("staff/sign_in.html", problem=problem, target=target, login=request.form.get("login", "")[:200])
     return make_response(page, status)
 
 

@@ -92,14 +92,14 @@ def menu() -> list[Shown]:
 
 def moment(value: datetime) -> Markup:
     """A time as staff read it, with the machine's form beside it. Always UTC, and it says so."""
-    return Markup('<time datetime="{}">{} UTC</time>').format(  # noqa: S704  # format() escapes what it fills in
+    return Markup('<time datetime="{}">{} UTC</time>').format(  # format() escapes what it fills in
         value.astimezone(UTC).isoformat(timespec="seconds"), format_datetime(value, "d MMM y, HH:mm")
     )
 
 
 def day(value: date) -> Markup:
     """A date as staff read it."""
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), format_date(value, "d MMM y"))  # noqa: S704
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), format_date(value, "d MMM y"))
 
 
 def percent(share: float) -> str:
@@ -107,7 +107,7 @@ def percent(share: float) -> str:
     whole = round(share * 100)
     if 0 < share < 1:
         whole = min(99, max(1, whole))
-    return format_percent(whole / 100)
+    return str(format_percent(whole / 100))
 
 
 def language_name(code: str | None) -> str:
@@ -116,7 +116,7 @@ def language_name(code: str | None) -> str:
         return str(_l("Language not known"))
     try:
         found = languages.get(code)
-    except languages.UnknownLanguage:
+    except languages.UnknownLanguageError:
         return code
     return found.spanish if get_locale().language == "es" else found.english
 
@@ -168,5 +168,5 @@ def autonym(code: str) -> languages.Language | None:
     """The row of a language, for its own name, script direction and code; None for a code that is not in the table."""
     try:
         return languages.get(code)
-    except languages.UnknownLanguage:
+    except languages.UnknownLanguageError:
         return None

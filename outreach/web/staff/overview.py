@@ -56,5 +56,3 @@ def show() -> ResponseReturnValue:
         slices=slices,
         informed=(OutcomeState.TOLD, OutcomeState.REACHED),
     )
-
-
