@@ -39,8 +39,7 @@ def test_the_asynchronous_client_creates_texts_concurrently(carrier: Sandbox) ->
             client = Client(carrier.config.account_sid, TOKEN, http_client=http)
             client.api.base_url = carrier.url
             creates = [
-                client.messages.create_async(to=f"+1303555{number:04d}", from_=SENDER, body="one")
-                for number in range(100, 200)
+                client.messages.create_async(to=f"+1303555{number:04d}", from_=SENDER, body="one") for number in range(100, 200)
             ]
             return [message.sid for message in await asyncio.gather(*creates)]
 
@@ -48,9 +47,7 @@ def test_the_asynchronous_client_creates_texts_concurrently(carrier: Sandbox) ->
     assert carrier.control.summary()["accepted_phones"] == 100
 
 
-def test_a_messaging_service_starts_accepted_without_sender_and_gets_one_when_sent(
-    twilio: Client, carrier: Sandbox
-) -> None:
+def test_a_messaging_service_starts_accepted_without_sender_and_gets_one_when_sent(twilio: Client, carrier: Sandbox) -> None:
     message = twilio.messages.create(to=PHONE, messaging_service_sid=SERVICE, body="hello")
     assert (message.status, message.from_, message.num_segments) == ("accepted", None, "0")
     carrier.control.wait_until_quiet()

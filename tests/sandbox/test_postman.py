@@ -17,9 +17,7 @@ from outreach.sandbox.server import Sandbox
 from tests.sandbox.conftest import PHONE, SENDER, TOKEN, Receiver, client_of, wait_for
 
 
-def test_a_text_reports_sent_and_delivered_but_never_its_first_status(
-    twilio: Client, carrier: Sandbox, receiver: Receiver
-) -> None:
+def test_a_text_reports_sent_and_delivered_but_never_its_first_status(twilio: Client, carrier: Sandbox, receiver: Receiver) -> None:
     message = twilio.messages.create(to=PHONE, from_=SENDER, body="hello", status_callback=f"{receiver.url}/cb/abc?x=1")
     carrier.control.wait_until_quiet()
     assert receiver.statuses("/cb/abc?x=1") == ["sent", "delivered"]
@@ -37,9 +35,7 @@ def test_a_text_reports_sent_and_delivered_but_never_its_first_status(
 @pytest.mark.parametrize(
     "path", ["/cb/abc", "/cb/abc?a=1&b=two%20words", "/cb/%C3%A9?q=%2B1", "/cb/abc#rc=2&rp=all", "/cb/x?y#rc=1"]
 )
-def test_twilios_own_validator_accepts_every_signature(
-    twilio: Client, carrier: Sandbox, receiver: Receiver, path: str
-) -> None:
+def test_twilios_own_validator_accepts_every_signature(twilio: Client, carrier: Sandbox, receiver: Receiver, path: str) -> None:
     twilio.messages.create(to=PHONE, from_=SENDER, body="hello", status_callback=receiver.url + path)
     carrier.control.wait_until_quiet()
     assert [webhook.genuine for webhook in receiver.received] == [True, True]
@@ -116,8 +112,7 @@ def test_callbacks_that_were_due_are_sent_after_a_restart(carrier: Sandbox, rece
     carrier.control.set(paused=True)
     client = client_of(carrier)
     sids = [
-        client.messages.create(to=PHONE, from_=SENDER, body=f"{n}", status_callback=f"{receiver.url}/cb/{n}").sid
-        for n in range(5)
+        client.messages.create(to=PHONE, from_=SENDER, body=f"{n}", status_callback=f"{receiver.url}/cb/{n}").sid for n in range(5)
     ]
     carrier.stop()
     assert receiver.received == []
@@ -127,9 +122,7 @@ def test_callbacks_that_were_due_are_sent_after_a_restart(carrier: Sandbox, rece
     assert [message.status for message in client.messages.list(to=PHONE)] == ["delivered"] * 5
 
 
-def test_a_killed_process_keeps_every_text_it_accepted_and_every_callback_it_owes(
-    tmp_path: Path, receiver: Receiver
-) -> None:
+def test_a_killed_process_keeps_every_text_it_accepted_and_every_callback_it_owes(tmp_path: Path, receiver: Receiver) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -144,9 +137,7 @@ def test_a_killed_process_keeps_every_text_it_accepted_and_every_callback_it_owe
     control = Control(f"http://127.0.0.1:{port}", "control")
 
     def start() -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "outreach.sandbox"], env=environment, stdout=subprocess.DEVNULL
-        )
+        process = subprocess.Popen([sys.executable, "-m", "outreach.sandbox"], env=environment, stdout=subprocess.DEVNULL)
         control.wait_until_healthy()
         return process
 
@@ -154,8 +145,7 @@ def test_a_killed_process_keeps_every_text_it_accepted_and_every_callback_it_owe
     client = Client("AC" + "5a" * 16, TOKEN)
     client.api.base_url = control.url
     sids = [
-        client.messages.create(to=PHONE, from_=SENDER, body=f"{n}", status_callback=f"{receiver.url}/cb/{n}").sid
-        for n in range(20)
+        client.messages.create(to=PHONE, from_=SENDER, body=f"{n}", status_callback=f"{receiver.url}/cb/{n}").sid for n in range(20)
     ]
     process.send_signal(signal.SIGKILL)
     process.wait()
