@@ -9,9 +9,13 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "account": "Add an account of staff.",
     "assets": "Fetch the web assets (USWDS, htmx) and copy what the pages use.",
+    "audit": "Check that the audit log is whole.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",
+    "keys": "Make the key ring that seals what identifies people.",
     "migration": "Write the next migration from the models, or check that none is missing.",
+    "sandbox": "Run the sandbox carrier: it speaks Twilio's protocol and sends no real text.",
     "synth": "Write rosters of people who do not exist, for tests and demonstrations.",
 }
 

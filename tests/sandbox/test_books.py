@@ -101,6 +101,21 @@ def test_a_commit_that_fails_reaches_everybody_who_waits_for_it(tmp_path: Path) 
     assert summary(tmp_path / "books")["accepted"] == 1
 
 
+def test_a_text_is_sent_once_however_often_its_status_changes(tmp_path: Path) -> None:
+    async def live() -> Message | None:
+        books = Books(tmp_path / "books")
+        message = write(books)
+        books.move(message, "sent", None, from_=SENDER, now=1000.0)
+        books.move(message, "delivered", None, from_=SENDER, now=2000.0)
+        found = books.find(message.sid)
+        books.close()
+        return found
+
+    found = asyncio.run(live())
+    assert found is not None
+    assert (found.status, found.sent, found.updated) == ("delivered", 1000.0, 2000.0)
+
+
 def test_the_listing_goes_on_where_it_stopped(tmp_path: Path) -> None:
     async def fill() -> None:
         books = Books(tmp_path / "books")
