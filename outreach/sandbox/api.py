@@ -216,9 +216,7 @@ async def update(request: web.Request, state: State) -> web.StreamResponse:
         if message.status != "scheduled":
             raise Refusal(30409)
         state.books.cancel(message)
-        state.books.plan(
-            message.n, [Errand("status", "canceled", None, time.time(), 0, int(message.callback is not None))]
-        )
+        state.books.plan(message.n, [Errand("status", "canceled", None, time.time(), 0, int(message.callback is not None))])
     if "Body" in form:
         if form["Body"]:  # Only an empty body is allowed: a text that was sent cannot be changed.
             raise Refusal(20001)

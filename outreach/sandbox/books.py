@@ -257,9 +257,7 @@ class Books:
         now = time.time()
         db = self._write()
         db.execute("UPDATE messages SET status = 'canceled', updated = ? WHERE n = ?", (now, message.n))
-        db.execute(
-            "UPDATE errands SET done = ?, detail = 'canceled' WHERE message = ? AND done IS NULL", (now, message.n)
-        )
+        db.execute("UPDATE errands SET done = ?, detail = 'canceled' WHERE message = ? AND done IS NULL", (now, message.n))
 
     def delete(self, message: Message) -> None:
         """Gone for the API, still counted here."""

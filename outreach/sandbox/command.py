@@ -21,16 +21,13 @@ from outreach.sandbox.server import serve
 @click.option(
     "--local-webhook-base",
     "local_base",
-    help="Where webhooks for the public address are really sent; the signature keeps the public one."
-    " [SANDBOX_LOCAL_WEBHOOK_BASE]",
+    help="Where webhooks for the public address are really sent; the signature keeps the public one. [SANDBOX_LOCAL_WEBHOOK_BASE]",
 )
 @click.option("--status-delay-ms", type=int, help="Between two statuses. [SANDBOX_STATUS_DELAY_MS, default 100]")
 @click.option("--reply-delay-ms", type=int, help="Before scripted answers. [SANDBOX_REPLY_DELAY_MS, default 400]")
 @click.option("--callback-pool", type=int, help="Callbacks in flight at once. [SANDBOX_CALLBACK_POOL, default 20]")
 @click.option("--callback-retries", type=int, help="Tries after the first. [SANDBOX_CALLBACK_RETRIES, default 3]")
-@click.option(
-    "--opt-out-replies/--no-opt-out-replies", default=None, help="Twilio's own texts. [SANDBOX_OPT_OUT_REPLIES]"
-)
+@click.option("--opt-out-replies/--no-opt-out-replies", default=None, help="Twilio's own texts. [SANDBOX_OPT_OUT_REPLIES]")
 @click.option("--population/--no-population", default=None, help="People who fail and answer. [SANDBOX_POPULATION]")
 @click.option("--seed", type=int, help="Decides faults and the population. [SANDBOX_SEED, default 1]")
 def command(**options: object) -> None:

@@ -26,11 +26,11 @@ class Config:
     an empty tuple accepts any well-formed sender, so that a test need not register one first."""
 
     account_sid: str = DEFAULT_ACCOUNT_SID
-    auth_token: str
+    auth_token: str = field(repr=False)
     books: Path
     host: str = "127.0.0.1"
     port: int = 0
-    control_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    control_token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     numbers: tuple[str, ...] = ()
     inbound_url: str | None = None
     public_base: str | None = None

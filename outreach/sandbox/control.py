@@ -104,9 +104,7 @@ class Control:
         finally:
             connection.close()
 
-    def _open(
-        self, method: str, path: str, body: object = None
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    def _open(self, method: str, path: str, body: object = None) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=self.timeout)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}

@@ -54,9 +54,7 @@ WORDS = {
         "mam": "ay qe tey kyuj",
     },
 }
-WORDS_OF = {
-    script: {language: frozenset(words.split()) for language, words in rows.items()} for script, rows in WORDS.items()
-}
+WORDS_OF = {script: {language: frozenset(words.split()) for language, words in rows.items()} for script, rows in WORDS.items()}
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,7 @@ def _script(text: str) -> str | None:
         language
         for character in text
         if character.isalpha()
-        and (language := SCRIPTS.get(unicodedata.name(character, "").split(" ")[0].removesuffix("-UNIFIED")))
-        is not None
+        and (language := SCRIPTS.get(unicodedata.name(character, "").split(" ")[0].removesuffix("-UNIFIED"))) is not None
     )
     if letters["ja"] and letters["zh"]:  # Chinese characters with kana between them are Japanese.
         return "ja"

@@ -57,9 +57,7 @@ class Preset:
 
 
 PRESETS = (
-    Preset(
-        "invalid", "Refuse 1 text in 20 as an invalid number (21211)", Rule(fault=Fault.REFUSE, chance=0.05, code=21211)
-    ),
+    Preset("invalid", "Refuse 1 text in 20 as an invalid number (21211)", Rule(fault=Fault.REFUSE, chance=0.05, code=21211)),
     Preset(
         "rate",
         "Answer 1 request in 10 with 429, retry after 1 second",
@@ -75,25 +73,17 @@ PRESETS = (
         "Answer 1 request in 20 with 500, text accepted all the same",
         Rule(fault=Fault.ERROR_AFTER, chance=0.05, http_status=500),
     ),
-    Preset(
-        "drop-before", "Drop 1 connection in 20 before the text is accepted", Rule(fault=Fault.DROP_BEFORE, chance=0.05)
-    ),
-    Preset(
-        "drop-after", "Drop 1 connection in 20 after the text is accepted", Rule(fault=Fault.DROP_AFTER, chance=0.05)
-    ),
+    Preset("drop-before", "Drop 1 connection in 20 before the text is accepted", Rule(fault=Fault.DROP_BEFORE, chance=0.05)),
+    Preset("drop-after", "Drop 1 connection in 20 after the text is accepted", Rule(fault=Fault.DROP_AFTER, chance=0.05)),
     Preset("slow", "Answer 1 request in 10 three seconds late", Rule(fault=Fault.SLOW, chance=0.1, ms=3000)),
     Preset("garbled", "Cut the JSON of 1 answer in 20 in half", Rule(fault=Fault.TRUNCATED, chance=0.05)),
     Preset("unreachable", "1 text in 10 finds the phone off (30003)", Rule(fault=Fault.FATE, chance=0.1, code=30003)),
-    Preset(
-        "filtered", "1 text in 10 is filtered by the carrier (30007)", Rule(fault=Fault.FATE, chance=0.1, code=30007)
-    ),
+    Preset("filtered", "1 text in 10 is filtered by the carrier (30007)", Rule(fault=Fault.FATE, chance=0.1, code=30007)),
     Preset("late", "1 delivery report in 5 comes ten seconds late", Rule(fault=Fault.LATE, chance=0.2, ms=10_000)),
     Preset("doubled", "1 delivery report in 5 comes twice", Rule(fault=Fault.DOUBLED, chance=0.2)),
     Preset("reordered", "1 text in 5 reports its end before its middle", Rule(fault=Fault.REORDERED, chance=0.2)),
     Preset("missing", "1 text in 10 never reports", Rule(fault=Fault.MISSING, chance=0.1)),
-    Preset(
-        "forged", "1 delivery report in 10 is signed with a wrong token", Rule(fault=Fault.BAD_SIGNATURE, chance=0.1)
-    ),
+    Preset("forged", "1 delivery report in 10 is signed with a wrong token", Rule(fault=Fault.BAD_SIGNATURE, chance=0.1)),
 )
 
 
@@ -168,9 +158,7 @@ async def one_phone(request: web.Request, state: State) -> web.StreamResponse:
         asyncio.to_thread(reading.conversation, state.config.books, number, limit=LONGEST_CONVERSATION),
         asyncio.to_thread(reading.is_blocked, state.config.books, number),
     )
-    return _page(
-        state, "phone.html", number=number, texts=texts, blocked=blocked, longest=LONGEST_CONVERSATION, error=None
-    )
+    return _page(state, "phone.html", number=number, texts=texts, blocked=blocked, longest=LONGEST_CONVERSATION, error=None)
 
 
 async def answer(request: web.Request, state: State) -> web.StreamResponse:

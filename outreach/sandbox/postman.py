@@ -66,9 +66,7 @@ class Postman:
             return IDLE_NAP_SECONDS
         now = time.time()
         # Errands in flight are still open in the books, so as many more are asked for.
-        due = [
-            errand for errand in state.books.due(now, BATCH + len(state.in_flight)) if errand.n not in state.in_flight
-        ]
+        due = [errand for errand in state.books.due(now, BATCH + len(state.in_flight)) if errand.n not in state.in_flight]
         for item in due:
             await self._begin(item, now)
         if due:
@@ -138,9 +136,7 @@ class Postman:
             again = errand._replace(due=time.time() + delay, moves=0, tries=errand.tries + 1)
             state.books.plan(message.n, [Errand._make(again)])
 
-    async def _send(
-        self, address: webhooks.Address, body: bytes, headers: dict[str, str]
-    ) -> tuple[int | None, str, str | None]:
+    async def _send(self, address: webhooks.Address, body: bytes, headers: dict[str, str]) -> tuple[int | None, str, str | None]:
         """HTTP status, body, and `ct` or `rt` when there was no connection or no answer."""
         assert self._session is not None  # start() came first.
         timeout = aiohttp.ClientTimeout(sock_connect=address.connect_timeout, sock_read=address.read_timeout)

@@ -66,9 +66,7 @@ def summary(path: Path) -> dict[str, Any]:
             "refused": refused,
             "refused_by_code": {str(code): count for code, count in sorted(refusals.items())},
             "unanswered": unanswered,
-            "statuses": dict(
-                db.execute("SELECT status, count(*) FROM messages WHERE direction = 'outbound-api' GROUP BY status")
-            ),
+            "statuses": dict(db.execute("SELECT status, count(*) FROM messages WHERE direction = 'outbound-api' GROUP BY status")),
             "inbound": by_direction.get("inbound", 0),
             "replies": by_direction.get("outbound-reply", 0),
             "callbacks": {"posted": posted, "answered_2xx": well, "failed": posted - well, "retries": retried},
@@ -108,9 +106,7 @@ def phone_page(path: Path, *, search: str, offset: int, limit: int) -> tuple[int
     pattern = f"%{digits}%"
     columns = ", ".join(f"m.{column.strip()}" for column in COLUMNS.split(","))
     with reader(path) as db:
-        (count,) = db.execute(
-            "SELECT count(*) FROM phones WHERE last_message IS NOT NULL AND number LIKE ?", (pattern,)
-        ).fetchone()
+        (count,) = db.execute("SELECT count(*) FROM phones WHERE last_message IS NOT NULL AND number LIKE ?", (pattern,)).fetchone()
         rows = db.execute(
             f"SELECT p.number, p.texts, p.last_at, {columns} FROM (SELECT * FROM phones WHERE last_message IS NOT NULL"  # noqa: S608  Columns are constants.
             " AND number LIKE ? ORDER BY last_at DESC, number LIMIT ? OFFSET ?) p"

@@ -49,9 +49,7 @@ def resource(account: str, message: Message) -> dict[str, Any]:
     }
 
 
-def page(
-    account: str, messages: Sequence[Message], *, query: dict[str, str], size: int, number: int, more: bool
-) -> dict[str, Any]:
+def page(account: str, messages: Sequence[Message], *, query: dict[str, str], size: int, number: int, more: bool) -> dict[str, Any]:
     """`query` holds the filters, which every address of a page repeats; `more` says whether an older text follows."""
     path = f"/{VERSION}/Accounts/{account}/Messages.json"
 

@@ -29,9 +29,7 @@ class Address:
 
     def retried(self, http_status: int | None, failure: str | None) -> bool:
         """Whether an answer (or `ct`, `rt`: no connection, no answer in time) is one to try again after."""
-        kind = failure or (
-            "5xx" if http_status and http_status >= 500 else "4xx" if http_status and http_status >= 400 else ""
-        )
+        kind = failure or ("5xx" if http_status and http_status >= 500 else "4xx" if http_status and http_status >= 400 else "")
         return kind != "" and bool(self.policies & {kind, "all"})
 
 

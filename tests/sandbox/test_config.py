@@ -73,3 +73,8 @@ def test_the_command_asks_for_the_token_it_needs() -> None:
     result = CliRunner().invoke(command, [], env={"TWILIO_AUTH_TOKEN": ""})
     assert result.exit_code == 1
     assert "TWILIO_AUTH_TOKEN" in result.output
+
+
+def test_the_secrets_are_not_shown_with_the_configuration() -> None:
+    shown = repr(Config(auth_token="first-secret", control_token="second-secret", books=Path("books")))
+    assert "secret" not in shown
