@@ -77,15 +77,15 @@ def record(session: Session, actor: Actor, action: str, object_kind: str, object
 
     `detail` values are numbers, booleans, ids as text, codes, or lists of these; never text about a person.
     """
-    head = session.execute(select(AuditHead).where(AuditHead.id == 1).with_for_update()).scalar_one()
-    session.refresh(head)
+    end = session.execute(select(AuditHead).where(AuditHead.id == 1).with_for_update()).scalar_one()
+    session.refresh(end)
     entry = AuditEntry(
-        seq=head.seq + 1, at=now(), actor_kind=actor.kind, actor_id=actor.id, action=action,
+        seq=end.seq + 1, at=now(), actor_kind=actor.kind, actor_id=actor.id, action=action,
         object_kind=object_kind, object_id=object_id, detail=detail, mac=b"",
     )  # fmt: skip
-    entry.mac = _mac(_key(session), head.mac, entry)
+    entry.mac = _mac(_key(session), end.mac, entry)
     session.add(entry)
-    head.seq, head.mac = entry.seq, entry.mac
+    end.seq, end.mac = entry.seq, entry.mac
     session.flush()
 
 
@@ -116,10 +116,26 @@ def actions(session: Session) -> list[str]:
     return list(session.scalars(select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the chain ends: written down elsewhere, it shows a log that was rolled back to an earlier end."""
+
+    seq: int
+    mac: bytes
+
+
+def head(session: Session) -> Head:
+    """Where the chain ends now."""
+    return Head(*session.execute(select(AuditHead.seq, AuditHead.mac).where(AuditHead.id == 1)).one())
+
+
 def verify(session: Session) -> Verified:
-    """Walk the whole chain, in constant memory."""
+    """Walk the whole chain as it ends now, in constant memory. Entries may be added meanwhile."""
+    last = select(func.coalesce(func.max(AuditEntry.seq), 0)).scalar_subquery()
+    end_seq, end_mac, last_seq = session.execute(select(AuditHead.seq, AuditHead.mac, last).where(AuditHead.id == 1)).one()
     key, previous, seq = _key(session), START, 0
-    for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=1000)):
+    walked = select(AuditEntry).where(AuditEntry.seq <= end_seq).order_by(AuditEntry.seq)
+    for entry in session.scalars(walked.execution_options(yield_per=1000)):
         seq += 1
         if entry.seq != seq:
             return Verified(seq - 1, f"entry {seq} is missing")
@@ -127,9 +143,10 @@ def verify(session: Session) -> Verified:
             return Verified(seq - 1, f"entry {seq} does not follow from the one before it: it, or that one, was altered")
         previous = entry.mac
         session.expunge(entry)
-    head = session.execute(select(AuditHead.seq, AuditHead.mac).where(AuditHead.id == 1)).one()
-    if (head.seq, head.mac) != (seq, previous):
-        return Verified(seq, f"the log ends at entry {seq}, but {head.seq} were written: the end was cut off")
+    if (end_seq, end_mac) != (seq, previous):
+        return Verified(seq, f"the log ends at entry {seq}, but {end_seq} were written: the end was cut off")
+    if last_seq > end_seq:
+        return Verified(seq, f"entry {last_seq} stands after the end of the log: it was not written by this system")
     return Verified(seq, None)
 
 

@@ -14,10 +14,13 @@ from tests.web.conftest import SignIn, submit
 O, A, S, U = Role.OFFICER, Role.APPROVER, Role.SUPERVISOR, Role.AUDITOR  # noqa: E741  # one letter a column
 
 PUBLIC = "anybody"
+PROVIDER = "a provider, known by its signature"
 STAFF = {O, A, S, U}
 
 MATRIX = {
     "static": PUBLIC,
+    "twilio.status": PROVIDER,
+    "twilio.inbound": PROVIDER,
     "auth.show": PUBLIC,
     "auth.sign_in": PUBLIC,
     "auth.sign_out": STAFF,
@@ -67,6 +70,8 @@ def test_every_route_has_a_row_and_every_row_a_route(app: Flask) -> None:
 def test_a_role_opens_what_its_row_says_and_nothing_else(app: Flask, sign_in: SignIn, role: Role) -> None:
     for endpoint, roles in MATRIX.items():
         client = sign_in(role)
+        if roles == PROVIDER:
+            continue
         for method, path in _fill(app, endpoint):
             status = _ask(client, method, path)
             if roles == PUBLIC or role in roles:
@@ -78,7 +83,7 @@ def test_a_role_opens_what_its_row_says_and_nothing_else(app: Flask, sign_in: Si
 
 def test_who_is_not_signed_in_is_sent_to_the_sign_in_page(app: Flask) -> None:
     for endpoint, roles in MATRIX.items():
-        if roles == PUBLIC:
+        if roles in (PUBLIC, PROVIDER):
             continue
         for method, path in _fill(app, endpoint):
             client = app.test_client()
@@ -93,10 +98,17 @@ def test_htmx_is_told_to_open_the_sign_in_page_instead_of_putting_it_into_the_pa
     assert answer.headers["HX-Redirect"] == "/sign-in"
 
 
+def test_a_call_that_no_provider_signed_is_refused(app: Flask) -> None:
+    for endpoint, roles in MATRIX.items():
+        if roles == PROVIDER:
+            for method, path in _fill(app, endpoint):
+                assert app.test_client().open(path, method=method).status_code == 403, f"{path} believes a stranger"
+
+
 def test_no_form_is_taken_without_its_token(app: Flask, sign_in: SignIn) -> None:
-    for endpoint in MATRIX:
+    for endpoint, roles in MATRIX.items():
         for method, path in _fill(app, endpoint):
-            if method != "GET":
+            if method != "GET" and roles != PROVIDER:
                 assert sign_in(Role.SUPERVISOR).post(path).status_code == 400, f"{path} takes a form without a token"
 
 
