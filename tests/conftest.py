@@ -60,9 +60,10 @@ def _servers(config: pytest.Config) -> dict[str, str]:
             database_url, redis_url = database_url or started.database_url, redis_url or started.redis_url
         template = make_url(database_url).set(database=f"outreach_test_{secrets.token_hex(4)}")
         _administer(template, f'create database "{template.database}"')
-        stack.callback(_administer, template, f'drop database "{template.database}" with (force)')
-        db.migrate(_text(template))
-        config.stash[SERVERS] = {"template": _text(template), "redis": redis_url}
+        stack.callback(_drop, template)
+        address = template.render_as_string(hide_password=False)
+        db.migrate(address)
+        config.stash[SERVERS] = {"template": address, "redis": redis_url}
     return config.stash[SERVERS]
 
 
@@ -74,13 +75,16 @@ def _administer(url: URL, *statements: str) -> None:
             connection.execute(sa.text(statement))
 
 
-def _text(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
+def _drop(url: URL) -> None:
+    # WITH (FORCE) would fail whenever autovacuum is at work there, whose process only a superuser may end.
+    theirs = f"datname = '{url.database}' and backend_type = 'client backend'"
+    clients = f"select pg_terminate_backend(pid) from pg_stat_activity where {theirs}"
+    _administer(url, clients, f'drop database if exists "{url.database}"')
 
 
 def _clone(url: URL, template: URL) -> None:
-    drop = f'drop database if exists "{url.database}" with (force)'
-    _administer(url, drop, f'create database "{url.database}" template "{template.database}"')
+    _drop(url)
+    _administer(url, f'create database "{url.database}" template "{template.database}"')
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +93,8 @@ def database_url(request: pytest.FixtureRequest, worker_id: str) -> Iterator[str
     template = make_url(_servers(request.config)["template"])
     own = template.set(database=f"{template.database}_{worker_id}")
     _clone(own, template)
-    yield _text(own)
-    _administer(own, f'drop database "{own.database}" with (force)')
+    yield own.render_as_string(hide_password=False)
+    _drop(own)
 
 
 @pytest.fixture(scope="session")
