@@ -33,7 +33,7 @@ PROJECT = """
             case when not (reached or moving or waiting)
                 then case when misdirected then 'wrong_number' else coalesce(reason, 'not_delivered') end end as reason
         from standing
-    )
+    ),
     changing as (
         select o.campaign_id, o.person_id, v.state, v.reason
         from outcome o join verdict v using (campaign_id, person_id)
