@@ -86,9 +86,7 @@ def is_invisible(char: str) -> bool:
     """Whether a character leaves no ink: format characters, fillers, selectors, unassigned and private ones."""
     if char in _INVISIBLE_EXTRA or "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef":
         return True
-    return unicodedata.category(char) in ("Cf", "Cn", "Co", "Cs") or (
-        unicodedata.category(char) == "Cc" and char not in "\t\n\r"
-    )
+    return unicodedata.category(char) in ("Cf", "Cn", "Co", "Cs") or (unicodedata.category(char) == "Cc" and char not in "\t\n\r")
 
 
 def joins_properly(text: str, index: int) -> bool:

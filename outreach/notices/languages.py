@@ -161,9 +161,7 @@ def format_date(language: Language, day: date) -> str:
     In right-to-left text the ISO date is isolated: after Arabic letters it would be shown with its parts reversed
     (UAX #9, rule W2).
     """
-    words = language.date.format(
-        day=day.day, month=month_names(language)[day.month - 1], month_number=day.month, year=day.year
-    )
+    words = language.date.format(day=day.day, month=month_names(language)[day.month - 1], month_number=day.month, year=day.year)
     iso = day.isoformat()
     if language.direction == "rtl":
         iso = f"{FIRST_STRONG_ISOLATE}{iso}{POP_ISOLATE}"

@@ -14,7 +14,7 @@ from outreach.notices.disclosure.words import Tokens, tokens_of
 from outreach.notices.languages import all_languages, month_names
 
 _DIGITS = re.compile(r"\d+")
-_LEADING_DIGITS = re.compile(r"(\d{1,4})(?:\D{0,4})")
+_PIECES = re.compile(r"\d+|[^\d\s.,;:/()\-–—،؛。、]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s().\-/]{1,3}(?=\d)")
 
 # A word that can be part of a date: where it stands, the months it can mean, its number.
@@ -35,17 +35,16 @@ def _months() -> dict[str, frozenset[int]]:
     return {word: frozenset(numbers) for word, numbers in found.items()}
 
 
-def _parts(words: list[str]) -> list[_Part]:
-    """The words that can be part of a date: where they stand, as which month, as which number."""
+def _parts(folded: str) -> list[_Part]:
+    """The pieces of a folded text that can be part of a date."""
     months = _months()
     parts: list[_Part] = []
-    for index, word in enumerate(words):
-        match = _LEADING_DIGITS.fullmatch(word)
-        number = int(match[1]) if match else None
-        if number is not None:
-            parts.append((index, frozenset({number}) if number <= 12 else frozenset(), number))
-        elif word in months:
-            parts.append((index, months[word], None))
+    for index, piece in enumerate(_PIECES.findall(folded)):
+        if piece.isdecimal():
+            number = int(piece) if len(piece) < 5 else -1
+            parts.append((index, frozenset({number}), number))
+        elif piece in months:
+            parts.append((index, months[piece], None))
     return parts
 
 
@@ -63,14 +62,14 @@ def _is_date(three: Iterable[_Part], day: date) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _dated(line: str) -> tuple[list[_Part], frozenset[str]]:
-    """The parts of dates in a line of words, and its runs of digits."""
-    ascii_line = ascii_digits(line)
-    return _parts(ascii_line.split()), frozenset(_DIGITS.findall(ascii_line))
+def _dated(folded: str) -> tuple[list[_Part], frozenset[str]]:
+    """The parts of dates in a folded text, and its runs of digits."""
+    western = ascii_digits(folded)
+    return _parts(western), frozenset(_DIGITS.findall(western))
 
 
 def _says_date(tokens: Tokens, day: date) -> bool:
-    parts, runs = _dated(tokens.line)
+    parts, runs = _dated(tokens.folded)
     for index in range(len(parts) - 2):
         three = parts[index : index + 3]
         if three[2][0] - three[0][0] <= 6 and _is_date(three, day):

@@ -5,13 +5,13 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from outreach.notices.characters import ascii_digits, fold, script
+from outreach.notices.characters import ascii_digits
 
 _SEPARATOR = r"[\s().\-‐‑‒–—/·_]{0,3}"
 
 # Letters, digits and hyphens of alphabets in which host names are registered and with which they are imitated; scripts
 # without spaces stay outside, or "请访问notices.example.org" would be one name.
-_LABEL = r"[0-9a-z\u00df-\u024f\u0370-\u058f\u1e00-\u1fff_-]+"
+_LABEL = r"[0-9a-z\u00df-\u02af\u0370-\u058f\u1e00-\u1fff_-]+"
 _HOST = re.compile(rf"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://)?(?P<user>[^\s/@]*@)?(?P<host>{_LABEL}(?:\.{_LABEL})+\.?)(?::\d+)?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+-]*://\S*")
 _TOP_LEVEL = re.compile(r"(?:[^\W\d_]{2,}|xn--[0-9a-z-]+)", re.ASCII | re.IGNORECASE)
@@ -70,9 +70,8 @@ def hosts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def is_imitation(host: str) -> bool:
-    """Whether a host name mixes alphabets, or uses letters that its readers cannot tell from Latin ones."""
-    kinds = {kind for kind in map(script, host) if kind}
-    return len(kinds) > 1 or bool(kinds - {"Latn"}) or "xn--" in host or fold(host) != host
+    """Whether a host name puts letters of another alphabet, or accented ones, among ASCII letters."""
+    return "xn--" in host or (not host.isascii() and any(c.isascii() and c.isalpha() for c in host))
 
 
 def dates(text: str) -> list[str]:

@@ -30,7 +30,7 @@ class _SpacedTable(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
-        kept = unicodedata.category(char)[0] in "LMN" and script(char) not in UNSPACED_SCRIPTS
+        kept = unicodedata.category(char)[0] in "LMN" and char not in "ʻʼʾʿ" and script(char) not in UNSPACED_SCRIPTS
         self[code] = result = char if kept else " "
         return result
 
@@ -100,7 +100,7 @@ def tokens_of(text: str) -> Tokens:
     """The words of a text, folded; what has no spaces between words is left to `folded`."""
     folded = fold(text)
     words = folded.translate(_spaced).split()
-    accented = words if folded.isascii() else fold_case(text).translate(_spaced).split()
+    accented = words if text.isascii() else fold_case(text).translate(_spaced).split()
     without = _JOINERS.sub("", folded)
     joined = without.translate(_spaced).split() if len(without) != len(folded) else []
     return Tokens(folded, words, accented, joined, f" {' '.join(words)} ")
