@@ -23,7 +23,7 @@ _LONGEST = 1600  # Twilio joins at most this many characters into one inbound me
 
 
 class ReplyKind(StrEnum):
-    """In the order of who wins when a word means two things in two languages."""
+    """What a reply asks for. TEXT is whatever has to be read."""
 
     STOP = "stop"
     WRONG_PERSON = "wrong_person"
@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    whole: dict[str, dict[str, ReplyKind]]  # normal form -> language -> kind
+    whole: dict[str, tuple[ReplyKind, tuple[str, ...]]]  # normal form -> what it means, in which languages
     stop_phrases: tuple[tuple[str, str], ...]  # normal form, language
     negations: tuple[str, ...]
 
@@ -71,18 +71,19 @@ def normal_with_accents(text: str) -> str:
 
 @cache
 def _words() -> _Words:
+    """The table. Raises ValueError when a word would mean two things: then somebody has to decide which."""
     data = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    whole: dict[str, dict[str, ReplyKind]] = {}
+    whole: dict[str, tuple[ReplyKind, tuple[str, ...]]] = {digit: (ReplyKind(kind), ()) for kind, digit in data["digits"].items()}
     phrases: list[tuple[str, str]] = []
-    for digit_kind, digit in data["digits"].items():
-        whole[digit] = {"": ReplyKind(digit_kind)}
     for code, lists in data["language"].items():
         language = languages.get(code).code
         phrases += ((normal(phrase), language) for phrase in lists.pop("stop_phrases"))
-        for kind in ReplyKind:
-            for word in lists.get(kind, ()):
-                for form in (normal(word), normal_with_accents(word)):
-                    whole.setdefault(form, {}).setdefault(language, kind)
+        for kind, words in ((ReplyKind(name), words) for name, words in lists.items()):
+            for form in dict.fromkeys(form for word in words for form in (normal(word), normal_with_accents(word))):
+                before, spoken_in = whole.get(form, (kind, ()))
+                if before is not kind:
+                    raise ValueError(f"words.toml: “{form}” means {before} in {spoken_in} and {kind} in {language}.")
+                whole[form] = (kind, (*spoken_in, language))
     return _Words(whole, tuple(phrases), tuple(normal(word) for word in data["not_stop"]["before"]))
 
 
@@ -95,25 +96,18 @@ def _asks_to_stop(message: str, phrase: str, negations: tuple[str, ...]) -> bool
     return not any(f" {before}".rstrip().endswith(f" {negation}") for negation in negations)
 
 
-_RANK = {kind: rank for rank, kind in enumerate(ReplyKind)}
-
-
 def classify(text: str, language_hint: str | None = None) -> Reading:
     """What a reply means. Never raises.
 
-    `language_hint` is the language of our last text to that phone: it decides when a word means different things in
-    two languages, except that what the carriers' own English words stop is always stopped.
+    `language_hint` is the language of our last text to that phone. A word means the same whatever the hint; it only
+    settles in which language the word was said when several share it.
     """
     words = _words()
     for form in dict.fromkeys((normal_with_accents(text), normal(text))):
-        meanings = words.whole.get(form)
-        if meanings:
-            if meanings.get("en") is ReplyKind.STOP:
-                return Reading(ReplyKind.STOP, language="en")
-            if language_hint in meanings:
-                return Reading(meanings[language_hint], language=language_hint)
-            language, kind = min(meanings.items(), key=lambda item: _RANK[item[1]])
-            return Reading(kind, language=language or None)
+        if form in words.whole:
+            kind, spoken_in = words.whole[form]
+            first = spoken_in[0] if spoken_in else None
+            return Reading(kind, language=language_hint if language_hint in spoken_in else first)
     message = normal(text)
     for phrase, language in words.stop_phrases:
         if _asks_to_stop(message, phrase, words.negations):

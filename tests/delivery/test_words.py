@@ -134,6 +134,12 @@ def test_the_name_of_a_language_asks_for_it_and_an_ambiguous_one_asks_a_person(t
     assert classify(text) == Reading(ReplyKind.OTHER_LANGUAGE, needs_human=language is None, language=language)
 
 
+def test_the_hint_only_settles_the_language_of_a_word_that_several_share() -> None:
+    assert classify("cancelar", "pt-BR") == Reading(ReplyKind.STOP, language="pt-BR")
+    assert classify("cancelar", "es") == Reading(ReplyKind.STOP, language="es")
+    assert classify("cancelar", "ru") == Reading(ReplyKind.STOP, language="es")
+
+
 @given(st.text(max_size=400), st.sampled_from([None, *DATA, "xx"]))
 def test_no_text_is_too_strange(text: str, hint: str | None) -> None:
     reading = classify(text, hint)
