@@ -30,10 +30,12 @@ _MONTH_NAMES = (
     ("december", "dec", "diciembre", "dic"),
 )
 _MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names}
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
-_YEAR_FIRST = re.compile(r"(\d{4})[/. ]\s*(\d{1,2})[/. ]\s*(\d{1,2})\.?(?: \d{1,2}:\d{2}(?::\d{2})?)?")
+_YEAR_FIRST = re.compile(
+    r"(?P<year>\d{4})(?P<sign>[-/. ])\s?(?P<month>\d{1,2})(?P=sign)\s?(?P<day>\d{1,2})\.?"
+    r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+)
 _CHINESE = re.compile(r"(\d{4})年(?:(\d{1,2})月(?:(\d{1,2})日?)?)?")
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_COMPACT = re.compile(r"((?:19|20)\d{2})(\d{2})(\d{2})")
 _YEAR_LAST = re.compile(
     r"(\d{1,2})\s*[/. -]\s*(\d{1,2})\s*[/. -]\s*(\d{4}|\d{2})\.?(?: \d{1,2}:\d{2}(?::\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?)?"
 )
@@ -46,9 +48,7 @@ _ABOUT = re.compile(
     r"|\s*(?:\((?:est(?:imated)?|approx|aprox|estimad[ao])\.?\)|[?~]|est\.?)$",
     re.IGNORECASE,
 )
-_UNKNOWN_PART = re.compile(
-    r"(?:\b(?:00|xx|\?\?)[-/. ]+){1,2}(\d{4})|(\d{4})(?:[-/. ]+(?:00|xx|\?\?)){1,2}", re.IGNORECASE
-)
+_UNKNOWN_PART = re.compile(r"(?:\b(?:00|xx|\?\?)[-/. ]+){1,2}(\d{4})|(\d{4})(?:[-/. ]+(?:00|xx|\?\?)){1,2}", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+")
 _FIRST_SERIAL, _LAST_SERIAL = 3_000, 80_000
 _SERIAL_START = date(1899, 12, 30)
@@ -70,9 +70,8 @@ def parse_date(text: str, *, order: DateOrder, today: date) -> RosterDate:
     and yet says nothing of the 03/04/1990 in the next row of the same column. Raises BadValueError.
     """
     plain = western_digits(clean(text))
-    if iso := _ISO.fullmatch(plain):
-        year, month, day = iso.groups()
-        return RosterDate(_checked(int(year), int(month), int(day), today))
+    if parts := _YEAR_FIRST.fullmatch(plain):
+        return _year_first(parts, today)
     estimated = False
     while about := _ABOUT.search(plain):
         estimated = True
@@ -83,26 +82,43 @@ def parse_date(text: str, *, order: DateOrder, today: date) -> RosterDate:
     return RosterDate(found.value, Precision.ESTIMATED, found.remark) if estimated else found
 
 
+def _year_first(parts: re.Match[str], today: date) -> RosterDate:
+    """Year, month and day; `00` is how some systems write a month or day that is not known."""
+    year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
+    return _partial(year, month, day if month else 0, today=today)
+
+
 def _numbers(text: str, order: DateOrder, today: date) -> RosterDate | None:
-    if parts := _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text):
-        year, month, day = map(int, parts.groups())
-        if year >= 1_000 and (month <= 12 or parts.re is not _COMPACT):
-            return RosterDate(_checked(year, month, day, today))
+    if parts := _YEAR_FIRST.fullmatch(text):
+        return _year_first(parts, today)
+    if (parts := _YEAR_LAST.fullmatch(text)) and (int(parts[1]) or int(parts[2])):
+        return RosterDate(_ordered(parts[1], parts[2], parts[3], order, today))
+    if parts := _COMPACT.fullmatch(text):
+        return _partial(int(parts[1]), int(parts[2]), int(parts[3]), today=today)
+    return _in_part(text, today) or _serial(text, today)
+
+
+def _in_part(text: str, today: date) -> RosterDate | None:
+    """A year, a year and a month, or a date whose other parts are written as unknown."""
     if parts := _CHINESE.fullmatch(text):
-        return _partial(*(int(part) if part else 0 for part in parts.groups()), today=today)
-    if parts := _YEAR_LAST.fullmatch(text):
-        return RosterDate(_ordered(parts.group(1), parts.group(2), parts.group(3), order, today))
+        return _partial(*(int(part or 0) for part in parts.groups()), today=today)
     if parts := _UNKNOWN_PART.fullmatch(text):
-        return _partial(int(parts.group(1) or parts.group(2)), 0, 0, today=today)
-    if (parts := _YEAR.fullmatch(text)) and 1300 <= int(text) <= 2600:
+        return _partial(int(parts[1] or parts[2]), 0, 0, today=today)
+    if _YEAR.fullmatch(text) and 1300 <= int(text) <= 2600:
         return _partial(int(text), 0, 0, today=today)
     if parts := _YEAR_MONTH.fullmatch(text):
-        first, last = int(parts.group(1) or parts.group(3)), int(parts.group(2) or parts.group(4))
+        first, last = int(parts[1] or parts[3]), int(parts[2] or parts[4])
         return _partial(max(first, last), min(first, last), 0, today=today)
-    if (parts := _SERIAL.fullmatch(text)) and _FIRST_SERIAL <= int(parts.group(1)) <= _LAST_SERIAL:
-        value = _SERIAL_START + timedelta(days=int(parts.group(1)))
-        return RosterDate(_checked(value.year, value.month, value.day, today), remark=Fault.DATE_FROM_SERIAL)
     return None
+
+
+def _serial(text: str, today: date) -> RosterDate | None:
+    """The number of days by which a spreadsheet program counts, when a column lost its date format."""
+    parts = _SERIAL.fullmatch(text)
+    if parts is None or not _FIRST_SERIAL <= int(parts[1]) <= _LAST_SERIAL:
+        return None
+    value = _SERIAL_START + timedelta(days=int(parts[1]))
+    return RosterDate(_checked(value.year, value.month, value.day, today), remark=Fault.DATE_FROM_SERIAL)
 
 
 def _words(text: str, today: date) -> RosterDate | None:

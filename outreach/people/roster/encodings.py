@@ -2,6 +2,7 @@
 
 import codecs
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -9,11 +10,12 @@ from typing import BinaryIO
 from outreach.people.roster.limits import Limits
 from outreach.people.roster.problems import FileFault, RosterError
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 17
 
 # Bytes that no text in Windows-1252 has: those it leaves undefined, and controls other than tab, line ends, form feed
 # and the end-of-file mark of old DOS programs.
 _NOT_WINDOWS_1252 = bytes({0x81, 0x8D, 0x8F, 0x90, 0x9D, 0x7F} | (set(range(32)) - {0x09, 0x0A, 0x0C, 0x0D, 0x1A}))
+_BINARY = re.compile("[\x00-\x06]")
 _WINDOWS_1252 = bytes(set(range(256)) - set(_NOT_WINDOWS_1252))
 
 
@@ -58,7 +60,7 @@ def look(stream: BinaryIO, limits: Limits) -> TextFile:
 
     encoding = _utf16(head)
     if encoding is not None:
-        _check(stream, encoding, limits)
+        _check_utf16(stream, encoding, limits)
     elif nul:
         raise RosterError(FileFault.BINARY, row=_first_line_with_nul(stream, limits))
     elif utf8.valid:
@@ -103,14 +105,15 @@ def _utf16(head: bytes) -> str | None:
     return None
 
 
-def _check(stream: BinaryIO, encoding: str, limits: Limits) -> None:
+def _check_utf16(stream: BinaryIO, encoding: str, limits: Limits) -> None:
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
     try:
         for piece in pieces(stream, limits):
             text = decoder.decode(piece)
-            if "\x00" in text:
-                raise RosterError(FileFault.BINARY, row=line + text[: text.index("\x00")].count("\n"))
+            # NUL and its neighbours: programs and pictures have them, and look like UTF-16 where NULs alternate.
+            if binary := _BINARY.search(text):
+                raise RosterError(FileFault.BINARY, row=line + text.count("\n", 0, binary.start()))
             line += text.count("\n")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:

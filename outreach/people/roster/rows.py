@@ -359,9 +359,7 @@ def _contacts(work: _Work) -> tuple[Contact, ...]:
     for field in (Field.EMAIL, Field.EMAIL_2):
         if field in work.cells:
             about = _about(work, Field.EMAIL_ROLE, Field.EMAIL_SAFETY, Field.EMAIL_CONFIRMED_ON)
-            contacts.extend(
-                Contact(ContactKind.EMAIL, value, *about) for value in work.read(field, values.parse_emails) or ()
-            )
+            contacts.extend(Contact(ContactKind.EMAIL, value, *about) for value in work.read(field, values.parse_emails) or ())
     address = _address(work)
     if address is not None:
         if not address.complete:
@@ -370,10 +368,11 @@ def _contacts(work: _Work) -> tuple[Contact, ...]:
                 Fault.ADDRESS_INCOMPLETE,
             )
         about = _about(work, Field.ADDRESS_ROLE, Field.ADDRESS_SAFETY, Field.ADDRESS_CONFIRMED_ON)
-        contacts.append(
-            Contact(ContactKind.POST, address.lines, *about, country=address.country, complete=address.complete)
-        )
-    return tuple({(contact.kind, contact.value): contact for contact in reversed(contacts)}.values())[::-1]
+        contacts.append(Contact(ContactKind.POST, address.lines, *about, country=address.country, complete=address.complete))
+    once: dict[tuple[ContactKind, str], Contact] = {}
+    for contact in contacts:
+        once.setdefault((contact.kind, contact.value), contact)
+    return tuple(once.values())
 
 
 def _about(work: _Work, role: Field, safety: Field, confirmed: Field) -> tuple[ContactRole, Safety, date | None]:

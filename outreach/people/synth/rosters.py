@@ -84,10 +84,7 @@ def write_csv(file: IO[str], rows: Iterable[Row]) -> int:
 
 
 def write_xlsx(file: BinaryIO, rows: Iterable[Row]) -> int:
-    """Write a roster as a workbook, with ISO dates as true dates; the number of people written.
-
-    A workbook keeps every different text in memory until it is saved: for more than 100,000 people CSV is better.
-    """
+    """Write a roster as a workbook, with ISO dates as true dates; the number of people written."""
     workbook = openpyxl.Workbook(write_only=True)
     sheet = workbook.create_sheet("Roster")
     sheet.append(HEADERS)
