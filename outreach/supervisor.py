@@ -79,9 +79,7 @@ class Group:
             self._handlers[number] = signal.signal(number, _interrupt)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         # A second Ctrl-C must not interrupt the stopping: it is bounded by each program's own limit anyway.
         for number in self._handlers:
             signal.signal(number, signal.SIG_IGN)
@@ -106,9 +104,7 @@ class Group:
                 self._raise_if_dead()
                 if time.monotonic() > deadline:
                     seconds = running.program.seconds_to_start
-                    raise ProgramError(
-                        f"{running.program.name} was not ready after {seconds:g} s. {_last_words(running)}"
-                    )
+                    raise ProgramError(f"{running.program.name} was not ready after {seconds:g} s. {_last_words(running)}")
                 time.sleep(0.05)
         self._raise_if_dead()
 
@@ -202,6 +198,13 @@ def require_free_port(port: int, *, setting: str, host: str = "127.0.0.1") -> No
                 f"Port {port} cannot be used: {(error.strerror or 'unknown reason').lower()}. "
                 f"Stop the program that has it, or choose another port: {setting}={port + 1}"
             ) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def listening(port: int, host: str = "127.0.0.1") -> Callable[[], bool]:

@@ -4,7 +4,9 @@ To add one, write `outreach/cli/<name>.py` with a click command (or group) calle
 A dash in the command is an underscore in the module.
 """
 
+import os
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -12,11 +14,17 @@ COMMANDS = {
     "account": "Add an account of staff.",
     "assets": "Fetch the web assets (USWDS, htmx) and copy what the pages use.",
     "audit": "Check that the audit log is whole.",
+    "demo": "Start everything with 6,309 synthetic people and a first campaign; --check proves the promises.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",
     "keys": "Make the key ring that seals what identifies people.",
+    "migrate": "Bring the database up to date.",
     "migration": "Write the next migration from the models, or check that none is missing.",
+    "run": "Start everything on this machine, without demonstration data.",
     "sandbox": "Run the sandbox carrier: it speaks Twilio's protocol and sends no real text.",
     "synth": "Write rosters of people who do not exist, for tests and demonstrations.",
+    "ticker": "Ring the doorbell for what is due. One a system.",
+    "web": "Serve the panel and the webhooks.",
+    "worker": "Run one worker. As many as there is work for.",
 }
 
 
@@ -43,5 +51,15 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 @click.version_option(package_name=None, version=import_module("outreach").__version__)
-def main() -> None:
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Read settings from NAME=value lines first. `run` and `demo` write one: var/run/environment, var/demo/environment.",
+)
+def main(env_file: Path | None) -> None:
     """Tell people whose data was exposed, and know who has really been told."""
+    if env_file:
+        for line in env_file.read_text().splitlines():
+            name, separator, value = line.partition("=")
+            if separator:
+                os.environ.setdefault(name, value)
