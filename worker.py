@@ -1,4 +1,4 @@
-"""Run one worker: `python worker.py`. Start as many as there is work for, on as many machines as there are; docs/deploy.md says how."""
+"""Run one worker: `python worker.py`. As many as there is work for, on any number of machines: docs/deploy.md says how."""
 
 from outreach.cli.worker import main
 

@@ -180,7 +180,8 @@ def due(session: Session) -> list[Callable[..., None]]:
             select exists (select 1 from event where applied_at is null) as reports,
                 exists (
                     select 1 from campaign c where c.state = 'running' and exists (
-                        select 1 from message m where m.campaign_id = c.id and m.channel = 'sms' and m.state = 'ready' and m.due_at <= now())
+                        select 1 from message m
+                        where m.campaign_id = c.id and m.channel = 'sms' and m.state = 'ready' and m.due_at <= now())
                 ) as messages
         """)
     ).one()
@@ -212,7 +213,7 @@ class AllowedJob(Job):
         return ALLOWED[self.func_name]
 
 
-def report_failure(job: Job, kind: type[BaseException], error: BaseException, _traceback: object) -> bool:
+def report_failure(job: Job, _kind: type[BaseException], error: BaseException, _traceback: object) -> bool:
     """RQ's exception handler: log type and place, and store nothing in Redis. The sweep re-does what the job left."""
     log.error("job.failed", job=job.id, function=job.func_name, exc_info=error)
     return False

@@ -43,7 +43,7 @@ def _without_messages(_logger: object, _method: str, entry: MutableMapping[str, 
     """Exceptions by type and place only: their messages may hold a number or a name."""
     error = entry.pop("exc_info", None)
     if isinstance(error, BaseException):
-        entry |= {"error": type(error).__name__, "where": where(error)}
+        entry.update(error=type(error).__name__, where=where(error))
     return entry
 
 
@@ -53,4 +53,5 @@ class _Bare(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
         kind = f', "error": "{type(error).__name__}"' if error else ""
-        return f'{{"event": "{record.name}", "level": "{record.levelname.lower()}", "where": "{record.filename}:{record.lineno}"{kind}}}'
+        place = f"{record.filename}:{record.lineno}"
+        return f'{{"event": "{record.name}", "level": "{record.levelname.lower()}", "where": "{place}"{kind}}}'

@@ -1,4 +1,4 @@
-"""Settings: config/default.toml, then the environment's own file, then environment variables. Read once, by whoever starts a process."""
+"""Settings: config/default.toml, then the environment's own file, then environment variables. Read once, at the start."""
 
 import os
 import tomllib
@@ -90,16 +90,17 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environment = environ.get("OUTREACH_ENVIRONMENT", "development")
     if environment not in ENVIRONMENTS:
         raise BadSettings([f"OUTREACH_ENVIRONMENT is {environment!r}; it can be one of {', '.join(ENVIRONMENTS)}."])
-    values = _file("default") | _file(environment) | {"environment": environment}
+    values: dict[str, object] = _file("default") | _file(environment) | {"environment": environment}
     problems = [
         f"{name} stands in a file of config/; it belongs in the environment." for name in FROM_ENVIRONMENT[1:] if name in values
     ]
     for name in ("database_url", "redis_url"):
-        if value := environ.get(name.upper()):
-            values[name] = value
+        if address := environ.get(name.upper()):
+            values[name] = address
     for field in fields(Settings):
-        if (value := environ.get(f"OUTREACH_{field.name.upper()}")) is not None and field.name != "environment":
-            values[field.name] = value
+        given = environ.get(f"OUTREACH_{field.name.upper()}")
+        if given is not None and field.name != "environment":
+            values[field.name] = given
     missing = [f for f in fields(Settings) if f.name not in values and f.name != "twilio_auth_token_previous"]
     for field in missing:
         variable = field.name.upper() if field.name in ("database_url", "redis_url") else f"OUTREACH_{field.name.upper()}"
@@ -130,7 +131,7 @@ _KINDS = {field.name: field.type for field in fields(Settings)}
 def _convert(name: str, value: object) -> object:
     kind = _KINDS[name]
     if kind in (int, float, Decimal, Path):
-        return kind(str(value))  # type: ignore[operator]  # all four are made from text
+        return kind(str(value))
     if kind is str:
         return str(value).replace("postgresql://", "postgresql+psycopg://", 1) if name == "database_url" else str(value)
     parts = value.split(",") if isinstance(value, str) else value
@@ -145,14 +146,13 @@ def _refusals(settings: Settings) -> list[str]:
             refusals.append("twilio_api_url is a sandbox on this machine; production refuses it.")
         if not settings.public_base_url.startswith("https://"):
             refusals.append("public_base_url must start with https:// in production.")
-        for name in ("twilio_account_sid", "twilio_auth_token", "secret_key"):
-            if not getattr(settings, name):
-                refusals.append(f"{name} is empty.")
+        needed = ("twilio_account_sid", "twilio_auth_token", "secret_key")
+        refusals += [f"{name} is empty." for name in needed if not getattr(settings, name)]
         if len(settings.secret_key) < 32:
             refusals.append("secret_key is shorter than 32 characters: make one with `openssl rand -hex 32`.")
     elif not settings.sandboxed and not settings.sms_allowed_numbers:
         refusals.append(
-            f"twilio_api_url is {settings.twilio_api_url}, a real provider. Outside production, give sms_allowed_numbers the numbers"
-            " that may be texted, or use the sandbox."
+            f"twilio_api_url is {settings.twilio_api_url}, a real provider. Outside production, give sms_allowed_numbers the"
+            " numbers that may be texted, or use the sandbox."
         )
     return refusals

@@ -135,14 +135,15 @@ def verify(session: Session) -> Verified:
     end_seq, end_mac, last_seq = session.execute(select(AuditHead.seq, AuditHead.mac, last).where(AuditHead.id == 1)).one()
     key, previous, seq = _key(session), START, 0
     walked = select(AuditEntry).where(AuditEntry.seq <= end_seq).order_by(AuditEntry.seq)
-    for entry in session.scalars(walked.execution_options(yield_per=1000)):
-        seq += 1
-        if entry.seq != seq:
-            return Verified(seq - 1, f"entry {seq} is missing")
-        if not hmac.compare_digest(entry.mac, _mac(key, previous, entry)):
-            return Verified(seq - 1, f"entry {seq} does not follow from the one before it: it, or that one, was altered")
-        previous = entry.mac
-        session.expunge(entry)
+    with session.scalars(walked.execution_options(yield_per=1000)) as chain:
+        for entry in chain:
+            seq += 1
+            if entry.seq != seq:
+                return Verified(seq - 1, f"entry {seq} is missing")
+            if not hmac.compare_digest(entry.mac, _mac(key, previous, entry)):
+                return Verified(seq - 1, f"entry {seq} does not follow from the one before it: it, or that one, was altered")
+            previous = entry.mac
+            session.expunge(entry)
     if (end_seq, end_mac) != (seq, previous):
         return Verified(seq, f"the log ends at entry {seq}, but {end_seq} were written: the end was cut off")
     if last_seq > end_seq:

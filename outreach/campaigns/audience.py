@@ -113,7 +113,8 @@ def preview(session: Session, notice_id: UUID, audience: dict[str, list[str]]) -
         text(f"""
             with {DECIDED}
             select spoken, custody,
-                case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted' else 'planned' end as state,
+                case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted'
+                    else 'planned' end as state,
                 coalesce(excluded, exhausted) as reason, count(*) as people
             from decided group by 1, 2, 3, 4 order by people desc, 1, 2, 3, 4
         """),
@@ -136,7 +137,8 @@ def fingerprint(session: Session, audience: dict[str, list[str]]) -> tuple[str, 
     """A digest of exactly who is in the audience, and how many they are."""
     row = session.execute(
         text("""
-            select coalesce(encode(sha256(string_agg(uuid_send(id), '' order by id)), 'hex'), '') as digest, count(*) as people
+            select coalesce(encode(sha256(string_agg(uuid_send(id), '' order by id)), 'hex'), '') as digest,
+                count(*) as people
             from person p
             where exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = any(:incidents))
               and (cast(:languages as text[]) is null or p.language = any(:languages))

@@ -22,7 +22,9 @@ def new(path: Path) -> None:
     try:
         FileKeyRing.create(path)
     except FileExistsError:
-        raise click.ClickException(f"There is a file at {path} already. Replacing a key ring would lose everything it sealed.") from None
+        raise click.ClickException(
+            f"There is a file at {path} already. Replacing a key ring would lose everything it sealed."
+        ) from None
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}.") from None
     click.echo(f"Made {path}. Point OUTREACH_KEY_RING at it, and back it up apart from the database.")

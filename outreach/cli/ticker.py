@@ -1,4 +1,4 @@
-"""`python -m outreach ticker`: rings the doorbell every few seconds for what PostgreSQL says is due. One is enough; two do no harm."""
+"""`python -m outreach ticker`: rings the doorbell for what PostgreSQL says is due. One is enough; two do no harm."""
 
 import time
 

@@ -7,10 +7,11 @@ approved one, the phone is usable and safe, the person is not back in custody, t
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.access.sealing import vault_of
@@ -148,30 +149,22 @@ def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
     at, vault = now(), vault_of(session)
     rendered: dict[UUID, _Text | None] = {}
     for row in session.execute(text(READ), {"ids": ids}):
-        if row.contact_state != "usable":
-            aside.append(_Aside(row.id, "cancelled", _contact_reason(row.contact_state)))
-        elif row.allowed == 0:
-            aside.append(_Aside(row.id, "cancelled", row.refusal or Reason.UNSAFE_CONTACT))
-        elif not row.approved:
-            aside.append(_Aside(row.id, "cancelled", Reason.NEEDS_TRANSLATION))
-        elif row.wrapped is None:
-            aside.append(_Aside(row.id, "cancelled", Reason.BAD_CONTACT))  # The contact point was erased.
-        elif (opening := next_opening(at, row.window_start, row.window_end, row.time_zone)) is not None:
-            aside.append(_Aside(row.id, "ready", None, opening))
-        else:
-            if row.rendition_id not in rendered:
-                rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault.keyed_hash)
-            words = rendered[row.rendition_id]
-            if words is None:
-                aside.append(_Aside(row.id, "blocked", Reason.BLOCKED))
-                continue
-            if row.allowed < row.people:
-                thinned.append(row.id)
-            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
-            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
-            token = uuid4()
-            sealed = key.seal("attempt.body", token, words.text)
-            ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
+        if (refused := _refused(row, at)) is not None:
+            aside.append(refused)
+            continue
+        if row.rendition_id not in rendered:
+            rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault.keyed_hash)
+        words = rendered[row.rendition_id]
+        if words is None:
+            aside.append(_Aside(row.id, "blocked", Reason.BLOCKED))
+            continue
+        if row.allowed < row.people:
+            thinned.append(row.id)
+        key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+        to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        token = uuid4()
+        sealed = key.seal("attempt.body", token, words.text)
+        ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
     if thinned:
         session.execute(text(LEAVE_OUT), {"ids": thinned})
     claimed = _write_attempts(session, channel, rules, ready) if ready else ()
@@ -225,6 +218,20 @@ class _Aside:
     state: str
     reason: str | None
     due_at: datetime | None = None
+
+
+def _refused(row: Row[Any], at: datetime) -> _Aside | None:
+    """Why this message may not go now, whatever its text; None when it may."""
+    if row.contact_state != "usable":
+        return _Aside(row.id, "cancelled", _contact_reason(row.contact_state))
+    if row.allowed == 0:
+        return _Aside(row.id, "cancelled", row.refusal or Reason.UNSAFE_CONTACT)
+    if not row.approved:
+        return _Aside(row.id, "cancelled", Reason.NEEDS_TRANSLATION)
+    if row.wrapped is None:
+        return _Aside(row.id, "cancelled", Reason.BAD_CONTACT)  # The contact point was erased.
+    opening = next_opening(at, row.window_start, row.window_end, row.time_zone)
+    return _Aside(row.id, "ready", None, opening) if opening is not None else None
 
 
 def _render(source: str, language: str, house: House, keyed_hash: Callable[[str, str], bytes]) -> _Text | None:

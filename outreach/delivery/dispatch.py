@@ -81,7 +81,8 @@ async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: 
 
     async def lane() -> None:
         for item in waiting:
-            results.append(Result(item.message_id, await _send_one(provider, item, pace, fence)))
+            receipt = await _send_one(provider, item, pace, fence)
+            results.append(Result(item.message_id, receipt))
 
     await asyncio.gather(*(lane() for _ in range(min(pace.in_flight, len(claimed)))))
     return results
@@ -94,7 +95,7 @@ async def _send_one(provider: TextProvider, item: Claimed, pace: Pace, fence: fl
         return Receipt(item.envelope.token, Verdict.NOT_SENT, code="lease_over")
     try:
         return await provider.send(item.envelope)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, the text may have gone
         # A provider's adapter that fails in its own code has not proved that nothing was sent.
         log.error("delivery.send_failed", attempt=str(item.envelope.token), error=type(error).__name__)
         return Receipt(item.envelope.token, Verdict.UNKNOWN, code=type(error).__name__)

@@ -29,7 +29,8 @@ PROJECT = """
     ),
     verdict as (
         select campaign_id, person_id,
-            case when reached then 'reached' when moving then 'in_progress' when waiting then 'planned' else 'exhausted' end as state,
+            case when reached then 'reached' when moving then 'in_progress' when waiting then 'planned'
+                else 'exhausted' end as state,
             case when not (reached or moving or waiting)
                 then case when misdirected then 'wrong_number' else coalesce(reason, 'not_delivered') end end as reason
         from standing

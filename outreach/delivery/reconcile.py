@@ -51,7 +51,8 @@ class Undecided:
 
 # `release` counts from the end of the lease, and there must have been an earlier look that found nothing.
 DUE = """
-    select a.id, a.message_id, a.provider_id, a.body_digest, a.started_at, a.contact_point_id, cp.value_sealed, k.version, k.wrapped,
+    select a.id, a.message_id, a.provider_id, a.body_digest, a.started_at, a.contact_point_id,
+        cp.value_sealed, k.version, k.wrapped,
         a.checks > 0 and a.lease_until + :release * interval '1 second' <= now() as releasable
     from attempt a
     join contact_point cp on cp.id = a.contact_point_id

@@ -108,28 +108,29 @@ class _Decision:
 
 
 def _decide(receipt: Receipt, limits: Limits) -> _Decision:
-    match receipt.verdict:
-        case Verdict.ACCEPTED:
-            return _Decision("accepted", "accepted")
-        case Verdict.UNKNOWN:
-            return _Decision("unknown", "unknown")
-        case Verdict.NOT_SENT:
-            return _Decision("not_sent", "ready", delay=_jittered(NOT_SENT_SECONDS))
+    if receipt.verdict == Verdict.ACCEPTED:
+        return _Decision("accepted", "accepted")
+    if receipt.verdict == Verdict.UNKNOWN:
+        return _Decision("unknown", "unknown")
+    if receipt.verdict == Verdict.NOT_SENT:
+        return _Decision("not_sent", "ready", delay=_jittered(NOT_SENT_SECONDS))
     match receipt.refusal:
-        case Refusal.OPTED_OUT:
-            return _Decision("refused", "failed", Reason.OPTED_OUT)
-        case Refusal.BAD_ADDRESS:
-            return _Decision("refused", "failed", Reason.BAD_CONTACT)
         case Refusal.BACK_OFF:
             return _Decision("refused", "ready", delay=_jittered(receipt.retry_after or BACK_OFF_SECONDS))
         case Refusal.TRANSIENT:
             return _Decision("refused", "ready", delay=_jittered(limits.retry_seconds), retry=True)
-        case Refusal.FILTERED:
-            return _Decision("refused", "failed", Reason.FILTERED)
         case Refusal.CONFIGURATION:
             # Nothing is wrong with the message: it waits, unspent, for the campaign that is paused below.
             return _Decision("refused", "ready", delay=0.0)
-    return _Decision("refused", "failed", Reason.REFUSED)
+    return _Decision("refused", "failed", FINAL.get(receipt.refusal, Reason.REFUSED) if receipt.refusal else Reason.REFUSED)
+
+
+FINAL = {
+    Refusal.OPTED_OUT: Reason.OPTED_OUT,
+    Refusal.BAD_ADDRESS: Reason.BAD_CONTACT,
+    Refusal.FILTERED: Reason.FILTERED,
+}
+"""What people are told to stand at after a refusal for good; any other one is `refused`."""
 
 
 def _jittered(seconds: float) -> float:

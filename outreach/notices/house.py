@@ -20,7 +20,7 @@ class House:
         return fields.render(text, self.values)
 
     def findings(self, text: str, language: str) -> list[Finding]:
-        """What the non-disclosure check finds in a rendered text."""
+        """What the non-disclosure check finds in a rendered text, which is the same for everyone."""
         return disclosure.check(
             text,
             disclosure.Surface.SMS,
@@ -35,7 +35,7 @@ class House:
             rendered = self.render(text)
         except fields.FieldError as error:
             return [str(error)]
-        sentences = [f"{finding.word}: {finding.sentence}" for finding in self.findings(rendered, language)]
+        sentences = [finding.sentence for finding in self.findings(rendered, language)]
         counted = segments.count(rendered)
         if counted.segments > self.max_segments:
             sentences.append(

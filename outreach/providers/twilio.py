@@ -252,7 +252,7 @@ def codes() -> dict[str, Refusal]:
     return {str(code): Refusal(refusal) for refusal, entry in table.items() for code in entry["codes"]}
 
 
-class _Http(AsyncTwilioHttpClient):
+class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the package ships no types
     """The package's client with its timeouts in force, one session of bounded size, and no trace of requests in memory."""
 
     def __init__(self, in_flight: int, timeout: float) -> None:
@@ -264,11 +264,11 @@ class _Http(AsyncTwilioHttpClient):
         self,
         method: str,
         url: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
+        params: dict[str, str] | None = None,
+        data: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
         auth: tuple[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # the signature is the package's; the session has our own
         allow_redirects: bool = False,
     ) -> Response:
         assert self.session is not None

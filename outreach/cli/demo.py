@@ -1,0 +1,240 @@
+"""`python -m outreach demo`: the whole system with synthetic people and a first campaign, to look at and to try by hand.
+
+`--check` does the same on throw-away engines without a screen, counts what happened from the database and, independently, from
+the sandbox's own books, and says whether every promise held.
+"""
+
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from datetime import date
+from datetime import time as hour
+from pathlib import Path
+
+import click
+import pyotp
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from outreach import jobs
+from outreach.access import accounts
+from outreach.access.accounts import Account, Role
+from outreach.access.audit import COMMAND
+from outreach.campaigns import campaign
+from outreach.campaigns.campaign import Campaign
+from outreach.cli import evidence
+from outreach.cli.system import VAR, Plan, Running, say, started
+from outreach.engines import home
+from outreach.notices import notice
+from outreach.notices.house import House
+from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
+from outreach.people.roster import importing
+from outreach.people.synth import rosters
+
+PASSWORD = "demonstration only"  # noqa: S105  # printed on the screen: it opens nothing but synthetic data on this machine
+TOTP_SECRETS = {
+    Role.OFFICER: "DEMONSTRATIONOFFICERAAAAAAAAAAAA",
+    Role.APPROVER: "DEMONSTRATIONAPPROVERAAAAAAAAAAA",
+    Role.SUPERVISOR: "DEMONSTRATIONSUPERVISORAAAAAAAAA",
+    Role.AUDITOR: "DEMONSTRATIONAUDITORAAAAAAAAAAAA",
+}
+NOTE = "Approved by the demonstration, for synthetic people only. No speaker of this language has reviewed the text."
+INCIDENTS = (
+    ("2022-A", "File on a public page", date(2022, 11, 28), date(2022, 11, 19)),
+    ("2022-B", "Names given to another government", date(2022, 12, 7), date(2022, 12, 7)),
+)
+TITLE = "First contact by text"
+FAULTS = {"error_after": 0.01, "drop_after": 0.01, "error_before": 0.01, "rate_limit": 0.02, "doubled": 0.05}
+"""What goes wrong in a check, and how often: answers lost after the text was taken, calls refused for haste, reports twice."""
+
+QUIET_SECONDS = 300  # until the demonstration's campaign must have settled
+IMPATIENT = {
+    "OUTREACH_RECONCILE_AFTER_SECONDS": "1",
+    "OUTREACH_RELEASE_AFTER_SECONDS": "2",
+    "OUTREACH_LEASE_SECONDS": "25",
+    "OUTREACH_SWEEP_SECONDS": "1",
+    "OUTREACH_TICKER_SECONDS": "0.5",
+    "OUTREACH_SMS_RETRY_SECONDS": "2",
+    "OUTREACH_POLL_AFTER_SECONDS": "5",
+}
+"""Waits that are minutes in life, so that a check of everything ends within a minute or two."""
+
+
+@click.command()
+@click.option("--port", type=int, default=8000, envvar="OUTREACH_PORT", show_default=True, help="Of the panel.")
+@click.option("--sandbox-port", type=int, default=8010, envvar="SANDBOX_PORT", show_default=True, help="Of the sandbox carrier.")
+@click.option("--check", is_flag=True, help="Prove the promises headless, on throw-away engines, and print one JSON object.")
+@click.option("--codes", is_flag=True, help="Print the one-time codes of the demonstration's sign-ins, now.")
+def command(*, port: int, sandbox_port: int, check: bool, codes: bool) -> None:
+    """Start everything with synthetic people and a first campaign. Ctrl-C stops it; the data stays in var/demo/."""
+    if codes:
+        _print_sign_ins()
+    elif check:
+        sys.exit(_check())
+    else:
+        folder = Path(os.environ.get("OUTREACH_VAR", VAR)) / "demo"
+        with started(Plan(folder, port, sandbox_port, population=True)) as system:
+            fill(system)
+            _print_addresses(system)
+            system.group.wait(watch=[system.failure])
+
+
+def fill(system: Running) -> dict[str, float]:
+    """Load the demonstration's people and send its first campaign, whatever of it is not there yet. Seconds by part."""
+    machine = system.machine()
+    with machine.sessions.begin() as session:
+        people = _make_accounts(session)
+        notice.create_starters(session)
+    seconds = {"import": _import_people(machine, people[Role.OFFICER])}
+    with machine.sessions.begin() as session:
+        _approve_texts(session, people[Role.APPROVER], jobs.house(system.settings))
+        waiting = session.scalar(select(Campaign.id).where(Campaign.title == TITLE)) is None
+    if waiting:
+        seconds |= _send_campaign(system, machine, people)
+    return seconds
+
+
+def _make_accounts(session: Session) -> dict[Role, Account]:
+    found = {Role(a.role): a for a in session.scalars(select(Account).where(Account.login.in_(list(Role))))}
+    for role in Role:
+        if role not in found:
+            found[role] = accounts.create(
+                session, login=role, name=f"Demonstration {role}", role=role, password=PASSWORD,
+                totp_secret=TOTP_SECRETS[role], by=COMMAND,
+            ).account  # fmt: skip
+    return found
+
+
+def _import_people(machine: jobs.Machine, by: Account) -> float:
+    began = time.monotonic()
+    plan = rosters.Plan()
+    for (code, title, occurred_on, as_of), rows in zip(
+        INCIDENTS, (rosters.first_incident(plan), rosters.second_incident(plan)), strict=True
+    ):
+        with machine.sessions() as session:
+            loaded = text("select 1 from exposure e join incident i on i.id = e.incident_id where i.code = :code limit 1")
+            if session.scalar(loaded, {"code": code}):
+                continue
+        written = io.StringIO(newline="")
+        count = rosters.write_csv(written, rows)
+        say(f"Importing {count:,} synthetic people of incident {code}")
+        importing.import_file(
+            machine.sessions, io.BytesIO(written.getvalue().encode()), incident_code=code, title=title,
+            as_of=as_of, occurred_on=occurred_on, by=by, progress=_progress,
+        )  # fmt: skip
+    return time.monotonic() - began
+
+
+def _progress(done: int, total: int | None) -> None:
+    if done and done % 2000 == 0:
+        say(f"  {done:,}{f' of {total:,}' if total else ''} rows")
+
+
+def _approve_texts(session: Session, approver: Account, house: House) -> None:
+    drafts = session.scalars(
+        select(Rendition.id)
+        .join(Notice)
+        .where(
+            Notice.created_by.is_(None),
+            Rendition.state == RenditionState.DRAFT,
+            Rendition.version == 1,
+            Rendition.channel == Channel.SMS,
+        )
+        .order_by(Rendition.language)
+    ).all()
+    if drafts:
+        say(f"Approving {len(drafts)} drafted texts, as a demonstration only")
+    for draft in drafts:
+        notice.approve(session, draft, by=approver, note=NOTE, house=house)
+
+
+def _send_campaign(system: Running, machine: jobs.Machine, people: dict[Role, Account]) -> dict[str, float]:
+    with machine.sessions.begin() as session:
+        first_contact = session.scalars(select(Notice).where(Notice.purpose == Purpose.NOTICE, Notice.created_by.is_(None))).one()
+        incidents = [str(i) for i in session.scalars(text("select id from incident order by code"))]
+        made = campaign.create(
+            session, title=TITLE, notice_id=first_contact.id, audience={"incidents": incidents}, by=people[Role.OFFICER],
+            window=(hour(0), hour(0)), window_reason="Demonstration: the phones are the sandbox's and wake nobody.",
+        )  # fmt: skip
+        submitted = campaign.submit(session, made.id, by=people[Role.OFFICER])
+        assert submitted.submitted_people is not None  # what submit has just set
+        campaign.approve(session, made.id, by=people[Role.APPROVER], people=submitted.submitted_people)
+    with machine.sessions.begin() as session:
+        campaign.launch(session, made.id, by=people[Role.OFFICER])
+    say("Sending the first campaign, to the sandbox carrier")
+    jobs.ring(system.settings, jobs.plan_campaign, str(made.id))
+    _until_settled(system, machine)
+    with machine.sessions() as session:
+        took = session.execute(
+            text("""
+                select extract(epoch from min(s.planned_at) - min(c.launched_at)) as plan,
+                    (select extract(epoch from max(finished_at) - min(started_at)) from attempt
+                     where number = 1 and provider_id is not null) as send
+                from campaign c join step s on s.campaign_id = c.id where c.id = :id
+            """),
+            {"id": made.id},
+        ).one()
+    return {"plan": float(took.plan), "send": float(took.send)}
+
+
+def _until_settled(system: Running, machine: jobs.Machine) -> None:
+    """Wait until nothing is on its way any more: no message undecided, no report waiting, no callback owed by the sandbox."""
+    end, shown = time.monotonic() + QUIET_SECONDS, None
+    while time.monotonic() < end:
+        if sentence := system.failure():
+            raise click.ClickException(sentence)
+        with machine.sessions() as session:
+            states = evidence.messages_by_state(session)
+            reports = session.scalar(text("select count(*) from event where applied_at is null"))
+        moving = sum(states.get(s, 0) for s in ("ready", "submitting", "unknown"))
+        line = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+        if line != shown:
+            say(f"  {line}")
+            shown = line
+        if states and not moving and not reports and not system.control.summary()["pending"]:
+            return
+        time.sleep(1)
+    say("The campaign is still on its way; it goes on by itself.")
+
+
+def _check() -> int:
+    folder = home.temporary_folder()
+    os.environ.update(IMPATIENT | {name: value for name, value in os.environ.items() if name in IMPATIENT})
+    try:
+        with started(Plan(folder, 0, 0, population=True)) as system:
+            for fault, chance in FAULTS.items():
+                system.control.fault(fault, chance=chance)
+            seconds = fill(system)
+            machine = system.machine()
+            _until_settled(system, machine)
+            jobs.apply_due(machine)
+            with machine.sessions() as session:
+                result = evidence.gather(session, system.control)
+        result["seconds"] = {part: round(value, 2) for part, value in seconds.items()}
+        messages = sum(result["messages"].values())
+        result["send_per_second"] = round(messages / seconds["send"], 1) if seconds.get("send") else 0
+        broken = evidence.broken_promises(result)
+        for sentence in broken:
+            say(f"BROKEN: {sentence}")
+        click.echo(json.dumps(result, sort_keys=False))
+        return 1 if broken else 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _print_addresses(system: Running) -> None:
+    say("")
+    say(f"Panel    {system.panel_url}")
+    say(f"Phones   {system.sandbox_url}   (the sandbox carrier: read what each phone got, and answer as its owner)")
+    say("")
+    _print_sign_ins()
+    say("Everything runs until Ctrl-C; the data stays for the next start.")
+
+
+def _print_sign_ins() -> None:
+    say(f"Sign in with one of these, the password {PASSWORD!r}, and the code (new ones: python -m outreach demo --codes):")
+    for role in Role:
+        say(f"  {role:<10}  code {pyotp.TOTP(TOTP_SECRETS[role]).now()}   key {TOTP_SECRETS[role]}")
