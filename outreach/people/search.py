@@ -132,16 +132,15 @@ def _by_name(session: Session, search: Search) -> Hits:
     vault = vault_of(session)
     wanted = [word if not word.isascii() else f" {word}" for word in search.words.split()]
     people: dict[UUID, None] = {}
-    rows = session.execute(_NAMES, {"supervises": search.supervises}, execution_options={"yield_per": BATCH})
     key: DataKey | None = None
-    for name_id, person_id, sealed, version, wrapped in rows:
-        if key is None or person_id != key.subject:  # A person's names come one after another, and share a key.
-            key = vault.open_key(person_id, version, wrapped)
-        name = folded(key.open("person_name.whole", name_id, sealed))
-        if all(word in name for word in wanted):
-            people[person_id] = None
-            if len(people) > MOST:
-                rows.close()
-                break
+    with session.execute(_NAMES, {"supervises": search.supervises}, execution_options={"yield_per": BATCH}) as rows:
+        for name_id, person_id, sealed, version, wrapped in rows:
+            if key is None or person_id != key.subject:  # A person's names come one after another, and share a key.
+                key = vault.open_key(person_id, version, wrapped)
+            name = folded(key.open("person_name.whole", name_id, sealed))
+            if all(word in name for word in wanted):
+                people[person_id] = None
+                if len(people) > MOST:
+                    break
     found = tuple(people)
     return Hits(found[:MOST], len(found) > MOST)

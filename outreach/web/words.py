@@ -113,6 +113,7 @@ REASONS: Words = {
     Reason.BAD_CONTACT: _l("The number does not work"),
     Reason.NOT_DELIVERED: _l("Not delivered"),
     Reason.REFUSED: _l("Refused by the carrier"),
+    Reason.FILTERED: _l("Stopped by the carrier as spam"),
     Reason.BLOCKED: _l("Stopped by our own check of the text"),
     Reason.CANNOT_READ: _l("Does not read: needs a voice"),
 }
