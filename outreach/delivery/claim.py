@@ -1,7 +1,8 @@
 """Claiming: take due messages, check again that they may go, and commit the attempt before anybody is called.
 
-Everything that was true at planning is asked again here, since hours may have passed: the campaign runs, the text is still the
-approved one, the phone is usable and safe, the person is not back in custody, the hour is decent, nobody has said STOP.
+Everything that was true at planning is asked again here, since hours may have passed: the campaign runs, the phone is usable and
+safe, the person is not back in custody, the hour is decent, nobody has said STOP. The text stays the one that the campaign was
+approved with, also when a newer one was approved since: whoever wants that one instead pauses the campaign and makes another.
 """
 
 from collections.abc import Callable
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from outreach.access.sealing import vault_of
+from outreach.access.sealing import Sealed, vault_of
 from outreach.campaigns.audience import CONTACT_ALLOWED, PERSON_EXCLUDED
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
@@ -23,8 +25,10 @@ from outreach.notices import fields, segments
 from outreach.notices.house import House
 from outreach.providers.contract import Envelope
 
+log = structlog.get_logger()
+
 # Where the phone's zone is not known, a time is decent only if it is so from the east coast to Hawaii.
-UNKNOWN_ZONES = ("America/New_York", "Pacific/Honolulu")
+UNKNOWN_ZONES = [ZoneInfo("America/New_York"), ZoneInfo("Pacific/Honolulu")]
 BUSY_SECONDS = 5  # until a destination that has an undecided attempt is looked at again
 
 
@@ -71,7 +75,7 @@ LOCK = """
 READ = f"""
     select m.id, m.attempts, m.contact_point_id, m.rendition_id,
         cp.state as contact_state, cp.value_sealed, cp.time_zone, k.version, k.wrapped,
-        r.state = 'approved' as approved, r.text, r.language,
+        r.state <> 'draft' as approved, r.text, r.language,
         c.window_start, c.window_end,
         about.people, about.allowed, about.refusal
     from message m
@@ -160,8 +164,14 @@ def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
             continue
         if row.allowed < row.people:
             thinned.append(row.id)
-        key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
-        to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        try:
+            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        except Sealed:
+            # One altered field must not keep everybody else from being told.
+            log.error("claim.contact_does_not_open", contact_point=str(row.contact_point_id))
+            aside.append(_Aside(row.id, "blocked", Reason.BAD_CONTACT))
+            continue
         token = uuid4()
         sealed = key.seal("attempt.body", token, words.text)
         ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
@@ -183,7 +193,10 @@ def next_opening(at: datetime, start: time, end: time, zone: str | None) -> date
     if start == end:
         return None
     opening = at
-    zones = [ZoneInfo(name) for name in ((zone,) if zone else UNKNOWN_ZONES)]
+    try:
+        zones = [ZoneInfo(zone)] if zone else UNKNOWN_ZONES
+    except (ZoneInfoNotFoundError, ValueError):
+        zones = UNKNOWN_ZONES
     # Each pass moves to the next opening in the zone that is closed; with two zones a few passes settle it.
     for _ in range(6):
         closed = [z for z in zones if not start <= opening.astimezone(z).timetz().replace(tzinfo=None) < end]

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from outreach.access.sealing import vault_of
+from outreach.access.sealing import Sealed, vault_of
 from outreach.delivery import events
 from outreach.delivery.projection import lock, project
 from outreach.providers.contract import Report, Standing, TextProvider, Unreachable
@@ -107,15 +107,20 @@ def reconcile(sessions: sessionmaker[Session], provider: TextProvider, waits: Wa
 
 def take(session: Session, waits: Waits, size: int) -> list[Undecided]:
     """The attempts to ask about now. They are marked as asked about, so that others leave them for a while."""
-    vault, taken = vault_of(session), []
+    vault, taken, looked_at = vault_of(session), [], []
     for row in session.execute(
         text(DUE), {"reconcile": waits.reconcile, "release": waits.release, "poll": waits.poll, "size": size}
     ):
-        key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
-        to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        looked_at.append(row.id)
+        try:
+            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+        except Sealed:
+            log.error("reconcile.contact_does_not_open", contact_point=str(row.contact_point_id))
+            continue
         taken.append(Undecided(row.id, row.message_id, row.provider_id, to, row.body_digest, row.started_at, row.releasable))
-    if taken:
-        session.execute(text(CHECKED), {"ids": [u.attempt_id for u in taken]})
+    if looked_at:
+        session.execute(text(CHECKED), {"ids": looked_at})
     return taken
 
 
