@@ -1,0 +1,223 @@
+"""The pages in a real browser: accessible by axe's rules, usable by keyboard, nothing from elsewhere, nothing wider than the screen.
+
+axe finds a part of what can be wrong. docs/access.md lists what was tried by hand.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyotp
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+
+from outreach.access.accounts import Role
+from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.people.contact import ContactKind, ContactRole, Safety
+from outreach.people.custody import Custody
+from tests.factories import PASSWORD, TOTP_SECRET, make_account, make_campaign, make_contact, make_incident, make_outcome, make_person
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WIDTHS = {"desk": 1280, "phone": 375}
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        message = f"there is no browser at {CHROMIUM}: apt install chromium, or set CHROMIUM"
+        if os.environ.get("OUTREACH_REQUIRE_BROWSER"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """Where the panel answers. One request at a time: they share the test's one connection."""
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str, sign_in: SignIn) -> Iterator[Visit]:
+    """`visit("/people", Role.OFFICER, locale="es", width=375)`: the page, open. Fails at its end when the browser complained."""
+    contexts, complaints = [], []
+
+    def visit(path: str, role: Role | None, *, locale: str = "en", width: int = 1280) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 800}, locale=locale)
+        contexts.append(context)
+        if role is not None:
+            cookie = sign_in(role, locale=locale).get_cookie("outreach")
+            assert cookie is not None
+            context.add_cookies([{"name": "outreach", "value": cookie.value, "url": address}])
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if "with a status of 4" not in message.text else None)
+        page.on("request", lambda request: complaints.append(request.url) if not request.url.startswith((address, "data:")) else None)
+        page.goto(f"{address}{path}")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == [], "the browser refused something, or a page asked for something elsewhere"
+
+
+@pytest.fixture
+def people(session: Session) -> str:
+    """A few people who stand differently; the id of one whose file has everything."""
+    incident, campaign = make_incident(session), make_campaign(session)
+    layla = make_person(
+        session, name="SAMPLE, Layla", native="ليلى المثال", a_number="A299999001", language="ar", second_language="fr",
+        incident=incident,
+    )  # fmt: skip
+    held = make_person(session, name="SAMPLE, Held", custody=Custody.DETAINED, language=None)
+    make_person(session, name="SAMPLE, Hidden", protected=True)
+    make_contact(session, layla, held)
+    make_contact(session, layla, role=ContactRole.FAMILY, safety=Safety.NEVER)
+    make_contact(session, layla, value="12 Example Street", kind=ContactKind.POST, role=ContactRole.SHELTER, safety=Safety.YES)
+    make_outcome(session, campaign, layla, OutcomeState.REACHED)
+    make_outcome(session, campaign, held, OutcomeState.EXCLUDED, Reason.IN_CUSTODY)
+    session.commit()
+    return str(layla.id)
+
+
+PAGES = {
+    "sign in": ("/sign-in", None),
+    "overview": ("/", Role.OFFICER),
+    "people": ("/people", Role.OFFICER),
+    "people, filtered": ("/people?custody=detained", Role.SUPERVISOR),
+    "nobody": ("/people?custody=relief", Role.OFFICER),
+    "file": ("/people/PERSON", Role.SUPERVISOR),
+    "audit": ("/audit", Role.AUDITOR),
+    "accounts": ("/accounts", Role.SUPERVISOR),
+    "new account": ("/accounts/new", Role.SUPERVISOR),
+    "own account": ("/account", Role.APPROVER),
+    "refused": ("/accounts", Role.OFFICER),
+    "not found": ("/nowhere", Role.OFFICER),
+}
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, one line each."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+@pytest.mark.parametrize(("locale", "width"), [("en", 1280), ("en", 375), ("es", 1280), ("es", 375)])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_fits_the_screen(visit: Visit, people: str, name: str, locale: str, width: int) -> None:
+    path, role = PAGES[name]
+    page = visit(path.replace("PERSON", people), role, locale=locale, width=width)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
+
+
+@pytest.mark.usefixtures("people")
+def test_what_a_form_answers_is_accessible_too(visit: Visit) -> None:
+    page = visit("/people", Role.OFFICER)
+    page.get_by_label("Name, number or address").fill("layla")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="SAMPLE, Layla").wait_for()
+    assert violations(page) == []
+    page.get_by_role("link", name="SAMPLE, Layla").click()
+    page.get_by_label("Show everything in full").select_option("contact")
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_text("A299999001").wait_for()
+    assert violations(page) == []
+    page = visit("/accounts/new", Role.SUPERVISOR)
+    page.get_by_label("Name").fill("Nadia New")
+    page.get_by_label("Login").fill("nadia")
+    page.get_by_text("Auditor", exact=False).first.click()
+    page.get_by_role("button", name="Add the account").click()
+    page.get_by_text("This page is shown once").wait_for()
+    assert violations(page) == []
+
+
+def focused(page: Page) -> str:
+    """The words of whatever has the focus."""
+    return str(page.evaluate("(document.activeElement.innerText || document.activeElement.getAttribute('name') || '').trim()"))
+
+
+def test_by_keyboard_the_first_stop_skips_to_the_content(visit: Visit) -> None:
+    page = visit("/", Role.OFFICER)
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_one_signs_in_by_keyboard_alone(visit: Visit, session: Session) -> None:
+    make_account(session, Role.OFFICER, login="officer")
+    session.commit()
+    page = visit("/sign-in", None)
+    page.get_by_label("Login").focus()
+    for typed in ("officer", PASSWORD, pyotp.TOTP(TOTP_SECRET).now()):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Overview").wait_for()
+
+
+@pytest.mark.usefixtures("people")
+def test_a_person_is_found_and_opened_by_keyboard_alone(visit: Visit) -> None:
+    page = visit("/people", Role.OFFICER)
+    page.get_by_label("Find a person by").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.type("layla")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 person found").wait_for()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if focused(page) == "SAMPLE, Layla":
+            break
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="SAMPLE, Layla").wait_for()
+
+
+def test_whatever_has_the_focus_shows_it(visit: Visit, people: str) -> None:
+    page = visit(f"/people/{people}", Role.SUPERVISOR)
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        style, width, tag = page.evaluate(
+            "(e => { const s = getComputedStyle(e); return [s.outlineStyle, parseFloat(s.outlineWidth), e.tagName] })"
+            "(document.activeElement)"
+        )
+        shown = style != "none" and width >= 2
+        assert shown or tag == "BODY", f"{focused(page)[:80]!r} has the focus and does not show it"
+
+
+def test_on_a_phone_the_menu_opens_and_closes_by_keyboard(visit: Visit) -> None:
+    page = visit("/", Role.OFFICER, width=WIDTHS["phone"])
+    page.get_by_role("button", name="Menu", exact=True).press("Enter")
+    page.get_by_role("link", name="People").wait_for()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="People").wait_for(state="hidden")
+
+
+def test_the_native_name_runs_from_right_to_left(visit: Visit, people: str) -> None:
+    page = visit(f"/people/{people}", Role.OFFICER)
+    assert page.get_by_text("ليلى المثال").evaluate("e => getComputedStyle(e).direction") == "rtl"
