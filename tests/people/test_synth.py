@@ -20,6 +20,7 @@ from outreach.people.roster.problems import Fault
 from outreach.people.roster.reading import Roster, open_roster
 from outreach.people.roster.rows import BadRow, ParsedRow, ParseOptions, row_parser
 from outreach.people.synth.bad_rows import bad_rows
+from outreach.people.synth.material import a_number, phone, phone_count
 from outreach.people.synth.person import AS_OF, HEADERS, person
 from outreach.people.synth.rosters import Plan, facilities, first_incident, second_incident, write_csv, write_xlsx
 
@@ -86,6 +87,12 @@ def test_no_phone_address_or_a_number_can_be_anybodys(first: list[ParsedRow]) ->
             if contact.kind is ContactKind.EMAIL:
                 assert re.fullmatch(r"[a-z0-9.]+@example\.(org|com|net)", contact.value)
     assert sum(number.startswith("A9") for row in first for number in row.a_numbers) > 0.95 * len(first)
+
+
+def test_every_reserved_number_is_used_before_one_is_used_again() -> None:
+    assert phone_count() > 30_000
+    assert len({phone(place) for place in range(phone_count())}) == phone_count()
+    assert len({a_number(place) for place in range(100_000)}) == 100_000
 
 
 def test_custody_is_as_in_the_case_this_is_built_from(first: list[ParsedRow]) -> None:

@@ -2,7 +2,7 @@
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phonenumbers import timezone
 
@@ -79,6 +79,8 @@ def test_what_is_no_number_is_refused_with_its_reason(text: str, code: Fault) ->
 
 
 @given(st.integers(2_000_000_000, 9_999_999_999))
+@example(2_465_210_000)  # Barbados: the first line of this exchange is a number and the next one is none
+@example(2_465_211_000)
 def test_the_quick_way_for_north_american_numbers_agrees_with_the_library(digits: int) -> None:
     number = phonenumbers.PhoneNumber(country_code=1, national_number=digits)
     try:

@@ -138,6 +138,16 @@ def test_a_quote_that_is_never_closed_names_the_row_in_which_it_opens() -> None:
     assert error.row == 3
 
 
+def test_a_row_with_broken_quotes_counts_as_one_row() -> None:
+    error = refusal('Name,DOB\n"Sol" x,1990-04-03\nMar,1991-04-03\n"Luz,1992-04-03\n')
+
+    assert error.row == 4
+
+
+def test_a_table_with_unknown_names_and_a_ragged_row_is_still_cut_at_its_delimiter() -> None:
+    assert opened("vorname x;geburt x\nSol;1990\nMar;1991;2\nLuz;1992\n").delimiter == ";"
+
+
 def xlsx_parts(**parts: bytes) -> bytes:
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -108,6 +108,12 @@ def test_shared_texts_as_excel_writes_them_are_read() -> None:
     assert [row.cells for row in opened(shared(workbook_of(["Name", "DOB"], ["Sol", "1990"]))).rows()] == [("Sol", "1990")]
 
 
+def test_a_whole_number_stored_with_an_exponent_is_written_out() -> None:
+    data = sheet_changed(workbook_of(["Name", "Phone"], ["Sol", 5]), rb"<v>5</v>", b"<v>1.2025550101E10</v>")
+
+    assert [row.cells for row in opened(data).rows()] == [("Sol", "12025550101")]
+
+
 def test_missing_cells_at_the_end_of_a_row_are_blank_and_rows_keep_their_numbers() -> None:
     roster = opened(workbook_of(["Title"], [], ["Name", "DOB", "Phone"], ["Sol"], [], ["Mar", None, "1"]))
 
