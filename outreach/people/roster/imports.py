@@ -73,7 +73,7 @@ class QuarantinedRow(Base):
     row_number: Mapped[int]  # as in the user's spreadsheet, the header's line included
     cells_sealed: Mapped[bytes] = mapped_column(LargeBinary)  # JSON {header: text}; the key's subject is this row's id
     row_index: Mapped[bytes] = mapped_column(LargeBinary)  # blind index of the cells: the same bad row is kept once per incident
-    problems: Mapped[list[dict[str, str]]] = mapped_column(JSONB)  # [{"column", "code", "message"}]
+    problems: Mapped[list[dict[str, object]]] = mapped_column(JSONB)  # [{"column", "code", "message", "details"}]
     state: Mapped[str] = mapped_column(Text, default=RowState.OPEN)
     handled_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     handled_at: Mapped[datetime | None]

@@ -90,6 +90,12 @@ class Fault(StrEnum):
     ROLE_UNKNOWN = "role_unknown"
     SAFETY_UNKNOWN = "safety_unknown"
     YES_OR_NO = "yes_or_no"
+    # What the records say that are here already.
+    A_NUMBER_OF_ANOTHER = "a_number_of_another"
+    A_NUMBERS_OF_TWO = "a_numbers_of_two"
+    BIRTH_DATE_DIFFERS = "birth_date_differs"
+    LANGUAGE_DIFFERS = "language_differs"
+    ROW_TWICE = "row_twice"
 
 
 class FileRemark(StrEnum):
@@ -120,13 +126,11 @@ FILE_TEXTS: dict[FileFault, str] = {
         "password, and save it as Excel workbook (.xlsx)."
     ),
     FileFault.DAMAGED: N_(
-        "This workbook is damaged and cannot be read. Open it in a spreadsheet program and save it again as Excel "
-        "workbook (.xlsx)."
+        "This workbook is damaged and cannot be read. Open it in a spreadsheet program and save it again as Excel workbook (.xlsx)."
     ),
     FileFault.NO_SUCH_SHEET: N_("This workbook has no sheet of that name. Its sheets are: {sheets}."),
     FileFault.NO_VALUES: N_(
-        "The formulas of this workbook were saved without their results. Open it in a spreadsheet program and save it "
-        "again."
+        "The formulas of this workbook were saved without their results. Open it in a spreadsheet program and save it again."
     ),
     FileFault.BINARY: N_(
         "This is not a text file: there are characters in it that no text has (first in row {row}). Save the roster "
@@ -143,9 +147,7 @@ FILE_TEXTS: dict[FileFault, str] = {
         "A quotation mark opened in row {row} is never closed, so the rows after it cannot be told apart. Close or "
         "remove it, and upload the file again."
     ),
-    FileFault.FILE_TOO_LARGE: N_(
-        "This file has {size} bytes; at most {limit} can be read. Split it and import each part."
-    ),
+    FileFault.FILE_TOO_LARGE: N_("This file has {size} bytes; at most {limit} can be read. Split it and import each part."),
     FileFault.TOO_MANY_ROWS: N_("This file has more than {limit} rows. Split it and import each part."),
     FileFault.TOO_MANY_COLUMNS: N_(
         "Row {row} has more than {limit} columns. Remove the columns that are not needed, or check that the "
@@ -166,9 +168,7 @@ FILE_TEXTS: dict[FileFault, str] = {
 }
 
 TEXTS: dict[Fault | FileRemark, str] = {
-    Fault.TOO_FEW_CELLS: N_(
-        "This row has {found} cells and the row of column names has {expected}. Fill in the missing ones."
-    ),
+    Fault.TOO_FEW_CELLS: N_("This row has {found} cells and the row of column names has {expected}. Fill in the missing ones."),
     Fault.TOO_MANY_CELLS: N_(
         "This row has {found} cells and the row of column names has {expected}. Put quotation marks around the cell "
         "that has a comma in it, or remove the extra cells."
@@ -180,8 +180,7 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.CELL_TOO_LONG: N_("“{column}” has {found} characters; at most {limit} are kept. Shorten it."),
     Fault.CONTROL_CHARACTERS: N_("“{column}” has invisible control characters in it. Type the text again."),
     Fault.DAMAGED_CHARACTERS: N_(
-        "“{column}” has characters that were lost in an earlier export (shown as �). Type the text again from the "
-        "record."
+        "“{column}” has characters that were lost in an earlier export (shown as �). Type the text again from the record."
     ),
     Fault.SPREADSHEET_ERROR: N_("“{column}” holds an error of the spreadsheet, such as #REF!. Put the value there."),
     Fault.DIGITS_LOST: N_(
@@ -210,9 +209,7 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.DATE_AGAINST_ORDER: N_(
         "“{column}” does not fit the order chosen for this column. Correct it, or choose the other order."
     ),
-    Fault.DATE_CENTURY: N_(
-        "“{column}” has a year of two digits that fits two centuries. Write the year with four digits."
-    ),
+    Fault.DATE_CENTURY: N_("“{column}” has a year of two digits that fits two centuries. Write the year with four digits."),
     Fault.DATE_CALENDAR: N_(
         "“{column}” has a year of another calendar. Write the date of the civil (Gregorian) calendar, like 1990-04-03."
     ),
@@ -220,9 +217,7 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.DATE_TOO_OLD: N_("“{column}” is more than {limit} years ago. Correct it from the record."),
     Fault.DATE_NOT_EXACT: N_("“{column}” has no exact day. Write it as year-month-day, like 2022-11-28."),
     Fault.DATE_FIRST_OF_JANUARY: N_("“{column}” is a 1 January, which is often recorded when only the year is known."),
-    Fault.DATE_FROM_SERIAL: N_(
-        "“{column}” was a spreadsheet's day number and was read as a date. Check the first rows."
-    ),
+    Fault.DATE_FROM_SERIAL: N_("“{column}” was a spreadsheet's day number and was read as a date. Check the first rows."),
     Fault.PRECISION_UNKNOWN: N_("“{column}” must be day, month, year or estimated, or empty."),
     Fault.PHONE_UNREADABLE: N_("“{column}” is not a phone number. Write it with its area code, like (202) 555-0123."),
     Fault.PHONE_INVALID: N_(
@@ -234,9 +229,7 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.ADDRESS_INCOMPLETE: N_("The address is incomplete: a letter needs street, city, state and ZIP code."),
     Fault.NO_CONTACT: N_("There is no phone, e-mail or address for somebody who is not in custody."),
     Fault.COUNTRY_UNKNOWN: N_("“{column}” is not a country we know. It is kept as written."),
-    Fault.LANGUAGE_UNKNOWN: N_(
-        "“{column}” is not a language we know. Choose one of the list, or ask an administrator to add it."
-    ),
+    Fault.LANGUAGE_UNKNOWN: N_("“{column}” is not a language we know. Choose one of the list, or ask an administrator to add it."),
     Fault.LANGUAGE_MISSING: N_("There is no language, so no text can be chosen for this person yet."),
     Fault.CUSTODY_UNKNOWN: N_(
         "“{column}” is not a kind of custody we know. Write detained, in transit, released, removed, other agency, "
@@ -246,21 +239,29 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.CUSTODY_DATES: N_(
         "“{column}” says one thing, and a later date in this row says another. Correct whichever is out of date."
     ),
-    Fault.POSTURE_UNKNOWN: N_(
-        "“{column}” is not a stage of a case we know. Write in proceedings, final order or unknown."
-    ),
+    Fault.POSTURE_UNKNOWN: N_("“{column}” is not a stage of a case we know. Write in proceedings, final order or unknown."),
     Fault.ROLE_UNKNOWN: N_(
         "“{column}” does not say whose contact this is. Write own, family, friend, shelter, sponsor or attorney."
     ),
     Fault.SAFETY_UNKNOWN: N_("“{column}” does not say whether this contact is safe. Write yes, no, never or unknown."),
     Fault.YES_OR_NO: N_("“{column}” must be yes or no, or empty."),
+    Fault.A_NUMBER_OF_ANOTHER: N_(
+        "This A-number belongs to a record with another name and another date of birth. Check the A-number; if it is right, "
+        "correct the name or the date of birth in this row."
+    ),
+    Fault.A_NUMBERS_OF_TWO: N_(
+        "The A-numbers in this row belong to two people. Keep only the numbers of the person this row is about."
+    ),
+    Fault.BIRTH_DATE_DIFFERS: N_("The date of birth is not the one in this person's record, which was kept. Check which is right."),
+    Fault.LANGUAGE_DIFFERS: N_("The language is not the one in this person's record, which was kept. Ask which they understand."),
+    Fault.ROW_TWICE: N_(
+        "This row is in the file twice and has no A-number, so it was taken for two people. If they are one, remove one row."
+    ),
     FileRemark.READ_AS_WINDOWS_1252: N_(
         "This file is not UTF-8 and was read as Windows-1252. Check the accents in the first rows."
     ),
     FileRemark.OTHER_SHEETS: N_("Only the sheet “{sheet}” is read. Other sheets with content: {sheets}."),
-    FileRemark.HIDDEN_SHEETS: N_(
-        "This workbook has hidden sheets: {sheets}. Do they hold data that should not travel?"
-    ),
+    FileRemark.HIDDEN_SHEETS: N_("This workbook has hidden sheets: {sheets}. Do they hold data that should not travel?"),
     FileRemark.HIDDEN_COLUMNS: N_("The sheet has hidden columns: {columns}. They are read like the others."),
     FileRemark.HIDDEN_ROWS: N_("The sheet has {found} hidden or filtered rows. They are read like the others."),
     FileRemark.FORMULAS: N_("The sheet has formulas. The results saved with it are read."),
