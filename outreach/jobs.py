@@ -18,11 +18,12 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import NullPool, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach import settings
 from outreach.access.sealing import FileKeyRing, Vault
-from outreach.db import make_engine, make_sessions
+from outreach.db import make_engine, make_sessions, now
 from outreach.delivery import dispatch as dispatching
 from outreach.delivery import events, plan, reconcile, sweep
 from outreach.delivery.claim import Rules
@@ -30,6 +31,9 @@ from outreach.delivery.limits import Limiter
 from outreach.delivery.record import Limits
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
+from outreach.people.roster import importing
+from outreach.people.roster import limits as roster
+from outreach.people.roster.problems import RosterError
 from outreach.providers.twilio import TwilioTexts, codes
 from outreach.settings import Settings
 
@@ -142,8 +146,44 @@ def apply_due(m: Machine) -> int:
 
 
 def sweep_up() -> None:
-    """Re-do whatever was forgotten: plan, expire, reconcile, retry, finish."""
-    sweep_once(machine())
+    """Re-do whatever was forgotten: plan, expire, reconcile, retry, finish, import."""
+    m = machine()
+    sweep_once(m)
+    with m.sessions.begin() as session:
+        forgotten = importing.forgotten(session)
+    for import_id, running in forgotten:
+        ring(m.settings, run_roster if running else check_roster, str(import_id))
+
+
+def roster_limits(chosen: Settings) -> roster.Limits:
+    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows)
+
+
+def check_roster(import_id: str) -> None:
+    """Find out what importing a roster would do."""
+    _with_roster(importing.check, import_id)
+
+
+def run_roster(import_id: str) -> None:
+    """Import a roster that was checked."""
+    _with_roster(importing.run, import_id)
+
+
+def _with_roster(work: Callable[..., importing.Report], import_id: str) -> None:
+    m = machine()
+    try:
+        report = work(m.sessions, UUID(import_id), roster_limits(m.settings), today=now().date())
+    except (RosterError, importing.NotNow) as error:
+        log.warning("roster.not_read", id=import_id, work=work.__name__, error=type(error).__name__)
+    except OperationalError:
+        # The database went away: the sweep rings again when it is back.
+        raise
+    except Exception:
+        # What failed once by itself would fail every minute: it waits for somebody to start it again.
+        importing.halt(m.sessions, UUID(import_id))
+        raise
+    else:
+        log.info("roster.worked", id=import_id, work=work.__name__, rows=report.rows)
 
 
 def sweep_once(m: Machine) -> sweep.Swept:
@@ -188,7 +228,7 @@ def due(session: Session) -> list[Callable[..., None]]:
     return [job for job, wanted in ((apply_events, row.reports), (dispatch, row.messages)) if wanted]
 
 
-ALLOWED = {f"{__name__}.{job.__name__}": job for job in (dispatch, plan_campaign, apply_events, sweep_up)}
+ALLOWED = {f"{__name__}.{job.__name__}": job for job in (dispatch, plan_campaign, apply_events, sweep_up, check_roster, run_roster)}
 """The functions that a worker will run, by the name in the queue. Whoever can write to Redis cannot make it run another."""
 
 

@@ -1,11 +1,12 @@
 """The command line: one module here for each command, loaded only when that command is run.
 
 To add one, write `outreach/cli/<name>.py` with a click command (or group) called `command`, and a line in COMMANDS.
-A dash in the command is an underscore in the module.
+A dash in the command is an underscore in the module, and a word of Python's own gets one at its end.
 """
 
 import os
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -16,6 +17,8 @@ COMMANDS = {
     "audit": "Check that the audit log is whole.",
     "demo": "Start everything with 6,309 synthetic people and a first campaign; --check proves the promises.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",
+    "import": "Import the people of a roster.",
+    "incident": "Add an incident.",
     "keys": "Make the key ring that seals what identifies people.",
     "migrate": "Bring the database up to date.",
     "migration": "Write the next migration from the models, or check that none is missing.",
@@ -39,7 +42,8 @@ class Commands(click.Group):
         """Import one command, or None for a name that is not one."""
         if cmd_name not in COMMANDS:
             return None
-        loaded = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+        module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        loaded = import_module(f"{__name__}.{module}").command
         assert isinstance(loaded, click.Command)
         return loaded
 

@@ -16,7 +16,7 @@ from datetime import date
 from typing import BinaryIO
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.access import audit
@@ -29,13 +29,15 @@ from outreach.people.roster.fields import Field
 from outreach.people.roster.imports import ImportState, RememberedMapping, RosterImport
 from outreach.people.roster.limits import Limits
 from outreach.people.roster.merging import Added, Merge
-from outreach.people.roster.problems import Problem, RosterError
+from outreach.people.roster.problems import N_, Fault, Problem, RosterError
 from outreach.people.roster.reading import Roster, RosterRow, open_roster
 from outreach.people.roster.rows import BadRow, ParsedRow, ParseOptions, row_parser, survey_dates
 
 BATCH = 1_000  # rows looked up and copied together
 TOLD_EVERY = 0.5  # seconds between two writings of how far an import is
 EXAMPLES = 20  # numbers of rows that a report keeps for each kind of problem
+
+HALTED = N_("The work stopped because of a fault of the system. Nothing was imported. Tell an administrator, then start again.")
 
 Progress = Callable[[int, float], None]
 """Told of the rows done so far, and the fraction of the file that was read (0 to 1)."""
@@ -47,6 +49,10 @@ class NoSuchImport(LookupError):
 
 class NotNow(Exception):
     """The import is in a state in which this cannot be done; the text says which."""
+
+
+class BadAnswer(Exception):
+    """A column or field was named that there is not; the text says which there are."""
 
 
 class NotAnswered(Exception):
@@ -82,6 +88,11 @@ class Kind:
     column: str
     count: int
     rows: tuple[int, ...]
+    details: Mapping[str, str | int]  # of the first of them
+
+    @property
+    def problem(self) -> Problem:
+        return Problem(Fault(self.code), self.column, self.details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +283,40 @@ def fail(sessions: sessionmaker[Session], import_id: UUID, sentence: str) -> Non
         store.forget(session, import_id)
 
 
+def start(session: Session, import_id: UUID, *, by: Actor) -> None:
+    """Say that a checked import shall run: a worker does it. Raises NotNow."""
+    record = locked(session, import_id)
+    if record.state != ImportState.CHECKED:
+        raise NotNow("This import has to be checked first, or it was started already.")
+    record.state, record.rows_done, record.error = ImportState.RUNNING, 0, None
+    session.flush()
+    audit.record(session, by, "import.start", "import", import_id)
+
+
+def halt(sessions: sessionmaker[Session], import_id: UUID) -> None:
+    """The work stopped by a fault of ours, and is not to be tried again by itself. The file stays."""
+    with sessions.begin() as session:
+        record = locked(session, import_id)
+        if record.state == ImportState.RUNNING:
+            record.state = ImportState.CHECKED
+        if record.state in (ImportState.UPLOADED, ImportState.CHECKED):
+            record.error = HALTED
+
+
+def forgotten(session: Session) -> list[tuple[UUID, bool]]:
+    """Imports that wait for a worker, with whether they are to run (else: to be checked). None while one is at work."""
+    if not merging.try_lock(session):
+        return []
+    waiting = select(RosterImport.id, RosterImport.state).where(
+        RosterImport.error.is_(None),
+        or_(
+            RosterImport.state == ImportState.RUNNING,
+            and_(RosterImport.state == ImportState.UPLOADED, RosterImport.report == {}),
+        ),
+    )
+    return [(row.id, row.state == ImportState.RUNNING) for row in session.execute(waiting.order_by(RosterImport.id))]
+
+
 def add_incident(session: Session, *, code: str, title: str, occurred_on: date | None, by: Actor) -> Incident:
     """A new incident. Its code is unique (IntegrityError) and neutral: it is shown on pages and in commands."""
     incident = Incident(id=new_id(), code=code, title=title, occurred_on=occurred_on)
@@ -300,7 +345,7 @@ def import_file(
 
     The incident is made when there is none with this code. `fields` maps headers to fields where the file's own names do not
     say it; `date_order` answers for every column that has to be asked about. When anything fails, the file is not kept. Raises
-    RosterError or NotAnswered.
+    RosterError, NotAnswered or BadAnswer.
     """
     import_id = begin(
         sessions, stream, incident_code=incident_code, title=title, occurred_on=occurred_on, as_of=as_of, limits=limits, by=by,
@@ -343,13 +388,13 @@ def first_rows(session: Session, record: RosterImport, limits: Limits, *, today:
 
 
 def _with_fields(mapping: ColumnMapping, fields: Mapping[str, str]) -> ColumnMapping:
-    """Raises ValueError, with a sentence, for a header that is not there or a field that is none."""
+    """Raises BadAnswer for a header that is not there or a field that is none."""
     for header, name in fields.items():
         index = next((column.index for column in mapping.columns if column.header.casefold() == header.casefold()), None)
         if index is None:
-            raise ValueError(f"There is no column “{header}”. The columns are: {', '.join(mapping.headers)}.")
+            raise BadAnswer(f"There is no column “{header}”. The columns are: {', '.join(mapping.headers)}.")
         if name not in set(Field):
-            raise ValueError(f"“{name}” is no field. The fields are: {', '.join(Field)}.")
+            raise BadAnswer(f"“{name}” is no field. The fields are: {', '.join(Field)}.")
         mapping = mapping.choose(index, Field(name))
     return mapping
 
@@ -453,17 +498,17 @@ class _Kinds:
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._details: dict[tuple[str, str], Mapping[str, str | int]] = {}
 
     def add(self, number: int, problem: Problem) -> None:
         kind = (problem.code.value, problem.column)
         self._counts[kind] += 1
+        self._details.setdefault(kind, dict(problem.details))
         if self._counts[kind] <= EXAMPLES:
             self._rows[kind].append(number)
 
     def listed(self) -> tuple[Kind, ...]:
-        return tuple(
-            Kind(code, column, count, tuple(self._rows[code, column])) for (code, column), count in self._counts.most_common()
-        )
+        return tuple(Kind(*kind, count, tuple(self._rows[kind]), self._details[kind]) for kind, count in self._counts.most_common())
 
 
 class _Told:

@@ -374,6 +374,11 @@ def lock(session: Session) -> None:
     session.execute(text("select pg_advisory_xact_lock(hashtext('outreach.roster'))"))
 
 
+def try_lock(session: Session) -> bool:
+    """`lock`, without waiting: False while an import is being written."""
+    return bool(session.scalar(text("select pg_try_advisory_xact_lock(hashtext('outreach.roster'))")))
+
+
 @lru_cache(maxsize=1024)
 def time_zone(country: str | None, zones: tuple[str, ...]) -> str | None:
     """The zone for quiet hours. None, which means "anywhere in the United States", when its number may be in several.
