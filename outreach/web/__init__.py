@@ -21,9 +21,7 @@ def _no_ring(*_: object) -> None:
     """Nobody is told; the ticker finds the work within seconds."""
 
 
-def create_app(
-    settings: Settings, sessions: sessionmaker[Session] | None = None, ring: Callable[..., None] = _no_ring
-) -> Flask:
+def create_app(settings: Settings, sessions: sessionmaker[Session] | None = None, ring: Callable[..., object] = _no_ring) -> Flask:
     """The WSGI application. Connects to nothing until the first request.
 
     Raises `gate.Unguarded` when a route does not say who may open it, `languages.CatalogueMissing` when a language of the

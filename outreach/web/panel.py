@@ -16,7 +16,7 @@ class Panel:
 
     settings: Settings
     sessions: sessionmaker[Session]
-    ring: Callable[..., None]
+    ring: Callable[..., object]
 
     @property
     def secure(self) -> bool:

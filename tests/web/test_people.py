@@ -76,17 +76,34 @@ def make_message(session: Session, campaign_id: object, notice_id: object, phone
         token, at = uuid4(), now() - timedelta(hours=3 - number)
         session.add(
             Attempt(
-                id=token, message_id=message.id, number=number, contact_point_id=phone.id, channel="sms", provider="twilio",
-                state=state, body_sealed=key.seal("attempt.body", token, "لدينا رسالة لك"), body_digest=b"-", segments=1,
-                provider_id=f"SM{token.hex}", error_code=code, started_at=at, lease_until=at,
-            )  # fmt: skip
+                id=token,
+                message_id=message.id,
+                number=number,
+                contact_point_id=phone.id,
+                channel="sms",
+                provider="twilio",
+                state=state,
+                body_sealed=key.seal("attempt.body", token, "لدينا رسالة لك"),
+                body_digest=b"-",
+                segments=1,
+                provider_id=f"SM{token.hex}",
+                error_code=code,
+                started_at=at,
+                lease_until=at,
+            )
         )
         session.flush()
         session.add(
             Event(
-                provider="twilio", key=token.hex, attempt_id=token, provider_id=f"SM{token.hex}", provider_status=str(state),
-                state=state, error_code=code, received_at=at + timedelta(minutes=1),
-            )  # fmt: skip
+                provider="twilio",
+                key=token.hex,
+                attempt_id=token,
+                provider_id=f"SM{token.hex}",
+                provider_status=str(state),
+                state=state,
+                error_code=code,
+                received_at=at + timedelta(minutes=1),
+            )
         )
     session.flush()
     return message
@@ -312,7 +329,12 @@ def test_without_an_entry_in_the_log_nothing_is_opened(
     """The log is made to fail, as a full disk would, and every door to a sealed field is tried."""
     client = sign_in(Role.SUPERVISOR)
     opened: list[str] = []
-    monkeypatch.setattr(DataKey, "open", lambda self, context, row, blob: opened.append(context) or "OPENED")
+
+    def open_anyway(_key: DataKey, context: str, _row: UUID, _blob: bytes) -> str:
+        opened.append(context)
+        return "OPENED"
+
+    monkeypatch.setattr(DataKey, "open", open_anyway)
     session.execute(sa.text("alter table audit_entry add constraint broken check (action not like 'person.%')"))
     session.commit()
     for path, form in (
@@ -355,7 +377,9 @@ def test_the_log_is_committed_before_the_first_field_is_opened(
     assert set(seen[listed:]) == {2}
 
 
-def test_an_erased_person_has_no_name_and_their_history_stays(sign_in: SignIn, page: Fetch, session: Session, layla: Person) -> None:
+def test_an_erased_person_has_no_name_and_their_history_stays(
+    sign_in: SignIn, page: Fetch, session: Session, layla: Person
+) -> None:
     erase(session, layla.id)
     for contact_id in session.scalars(sa.select(PersonContact.contact_point_id).where(PersonContact.person_id == layla.id)):
         erase(session, contact_id)

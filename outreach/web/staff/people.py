@@ -49,8 +49,6 @@ def index() -> ResponseReturnValue:
         pages=Pages(number, SIZE, total),
         filters=filters,
         **choices,
-        search=search,
-        problem=None,
     )
 
 
@@ -71,7 +69,7 @@ def find() -> ResponseReturnValue:
     with panel().sessions.begin() as session:
         hits = search.run(session, asked)
         rows = listing.those(session, list(hits.people))
-    return render_template("staff/people/found.html", people=_with_names(rows, kind), hits=hits, kind=kind, search=search)
+    return render_template("staff/people/found.html", people=_with_names(rows, kind), hits=hits, kind=kind, problem=None)
 
 
 @pages.get("/<uuid:person_id>")
@@ -165,7 +163,7 @@ def _file(person_id: UUID, reason: RevealReason | None = None) -> ResponseReturn
 
 def _not_searched(problem: str) -> ResponseReturnValue:
     kind = request.form.get("by", "")
-    return render_template("staff/people/found.html", people=[], hits=None, kind=kind, search=search, problem=problem), 400
+    return render_template("staff/people/found.html", people=[], hits=None, kind=kind, problem=problem), 400
 
 
 UNREADABLE = {
