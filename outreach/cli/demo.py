@@ -27,12 +27,14 @@ from outreach.campaigns import campaign
 from outreach.campaigns.campaign import Campaign
 from outreach.cli import evidence
 from outreach.cli.system import VAR, Plan, Running, say, started
+from outreach.db import now
 from outreach.engines import home
 from outreach.notices import notice
 from outreach.notices.house import House
 from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
 from outreach.people.roster import importing
 from outreach.people.synth import rosters
+from outreach.people.synth.person import AS_OF
 
 PASSWORD = "demonstration only"  # noqa: S105  # printed on the screen: it opens nothing but synthetic data on this machine
 TOTP_SECRETS = {
@@ -43,8 +45,8 @@ TOTP_SECRETS = {
 }
 NOTE = "Approved by the demonstration, for synthetic people only. No speaker of this language has reviewed the text."
 INCIDENTS = (
-    ("2022-A", "File on a public page", date(2022, 11, 28), date(2022, 11, 19)),
-    ("2022-B", "Names given to another government", date(2022, 12, 7), date(2022, 12, 7)),
+    ("2022-A", "File on a public page", date(2022, 11, 28)),
+    ("2022-B", "Names given to another government", date(2022, 12, 7)),
 )
 TITLE = "First contact by text"
 FAULTS = {"error_after": 0.01, "drop_after": 0.01, "error_before": 0.01, "rate_limit": 0.02, "doubled": 0.05}
@@ -111,7 +113,7 @@ def _make_accounts(session: Session) -> dict[Role, Account]:
 def _import_people(machine: jobs.Machine, by: Account) -> float:
     began = time.monotonic()
     plan = rosters.Plan()
-    for (code, title, occurred_on, as_of), rows in zip(
+    for (code, title, occurred_on), rows in zip(
         INCIDENTS, (rosters.first_incident(plan), rosters.second_incident(plan)), strict=True
     ):
         with machine.sessions() as session:
@@ -123,14 +125,9 @@ def _import_people(machine: jobs.Machine, by: Account) -> float:
         say(f"Importing {count:,} synthetic people of incident {code}")
         importing.import_file(
             machine.sessions, io.BytesIO(written.getvalue().encode()), incident_code=code, title=title,
-            as_of=as_of, occurred_on=occurred_on, by=by, progress=_progress,
+            occurred_on=occurred_on, as_of=AS_OF, today=now().date(), limits=jobs.roster_limits(machine.settings), by=by.actor,
         )  # fmt: skip
     return time.monotonic() - began
-
-
-def _progress(done: int, total: int | None) -> None:
-    if done and done % 2000 == 0:
-        say(f"  {done:,}{f' of {total:,}' if total else ''} rows")
 
 
 def _approve_texts(session: Session, approver: Account, house: House) -> None:

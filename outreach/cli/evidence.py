@@ -48,8 +48,10 @@ def _books(session: Session, control: Control) -> dict[str, int]:
     seen: dict[tuple[str, str], int] = {}
     for message in control.messages():
         theirs[message["sid"]] = message["callback"] or ""
-        decision = (message["to"], message["body_sha256"])
-        seen[decision] = seen.get(decision, 0) + 1
+        # A text that the carrier could not deliver is tried again on purpose. Any other second copy is one too many.
+        if message["status"] not in ("undelivered", "failed"):
+            decision = (message["to"], message["body_sha256"])
+            seen[decision] = seen.get(decision, 0) + 1
     strangers = sum(1 for sid, callback in theirs.items() if ours.get(sid, "-") not in callback)
     return {
         "accepted": len(theirs),
