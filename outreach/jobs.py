@@ -94,17 +94,17 @@ def dispatch() -> None:
 
 def send_due(m: Machine) -> dispatching.Worked:
     s = m.settings
-    permit = Limiter(s.redis_url, s.sms_segments_per_second).permit if s.sms_segments_per_second else None
+    limiter = Limiter(s.redis_url, s.sms_segments_per_second) if s.sms_segments_per_second else None
     # A batch must be sent within its lease, whatever the limit.
     most = s.sms_segments_per_second * s.lease_seconds / (4 * s.sms_max_segments)
-    batch = min(s.sms_batch, max(1, int(most))) if permit else s.sms_batch
+    batch = min(s.sms_batch, max(1, int(most))) if limiter else s.sms_batch
     worked = dispatching.dispatch(
         m.sessions,
         text_provider(s),
         Channel.SMS,
         Rules(house(s), timedelta(seconds=s.lease_seconds), TwilioTexts.name),
         limits(s),
-        dispatching.Pace(batch, s.sms_in_flight, s.dispatch_seconds, s.sms_timeout_seconds, permit),
+        dispatching.Pace(batch, s.sms_in_flight, s.dispatch_seconds, s.sms_timeout_seconds, limiter),
     )
     if worked.sent:
         log.info("dispatch.worked", sent=worked.sent, more=worked.more)
@@ -237,16 +237,21 @@ class NotAllowed(Exception):
 
 
 class AllowedJob(Job):
-    """A job whose function is one of ours, without callbacks, and whose arguments are ids."""
+    """A job whose function is one of ours and whose arguments are ids, and that runs or calls nothing else besides."""
+
+    _brings_more = False
+
+    def restore(self, raw_data: Any) -> None:
+        # RQ would run the failure callback and call the webhooks of a job even though its function is refused.
+        super().restore(raw_data)
+        callbacks = (self._success_callback_name, self._failure_callback_name, self._stopped_callback_name)
+        self._brings_more = any(callbacks) or bool(self.webhooks)
+        self._success_callback_name = self._failure_callback_name = self._stopped_callback_name = None
+        self.webhooks = []
 
     @property
     def func(self) -> Callable[..., Any]:
-        if (
-            self.func_name not in ALLOWED
-            or self._success_callback_name
-            or self._failure_callback_name
-            or self._stopped_callback_name
-        ):
+        if self.func_name not in ALLOWED or self._brings_more or self.instance:
             raise NotAllowed
         if self.kwargs or not all(_is_id(argument) for argument in self.args):
             raise NotAllowed

@@ -5,7 +5,6 @@ safe, the person is not back in custody, the hour is decent, nobody has said STO
 approved with, also when a newer one was approved since: whoever wants that one instead pauses the campaign and makes another.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -16,10 +15,11 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from outreach.access.sealing import Sealed, vault_of
+from outreach.access.sealing import Sealed, Vault, vault_of
 from outreach.campaigns.audience import CONTACT_ALLOWED, PERSON_EXCLUDED
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
+from outreach.delivery.message import body_digest
 from outreach.delivery.projection import project
 from outreach.notices import fields, segments
 from outreach.notices.house import House
@@ -72,6 +72,13 @@ LOCK = """
     order by due.due_at limit :size
 """
 
+# Whether this person may still be written about by this message, and if not, why.
+MAY_GO = f"""({PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
+    and (p.language = m.language or p.second_language = m.language) and o.state <> 'told')"""
+WHY_NOT = f"""coalesce({PERSON_EXCLUDED}, case when o.state = 'told' then 'told'
+    when p.language <> m.language and p.second_language is distinct from m.language then 'needs_translation'
+    else 'unsafe_contact' end)"""
+
 READ = f"""
     select m.id, m.attempts, m.contact_point_id, m.rendition_id,
         cp.state as contact_state, cp.value_sealed, cp.time_zone, k.version, k.wrapped,
@@ -84,12 +91,7 @@ READ = f"""
     left join data_key k on k.subject_id = cp.id
     join rendition r on r.id = m.rendition_id
     cross join lateral (
-        select count(*) as people,
-            count(*) filter (where {PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
-                and (p.language = m.language or p.second_language = m.language) and o.state <> 'told') as allowed,
-            min(coalesce({PERSON_EXCLUDED}, case when o.state = 'told' then 'told'
-                when p.language <> m.language and p.second_language is distinct from m.language then 'needs_translation'
-                else 'unsafe_contact' end)) as refusal
+        select count(*) as people, count(*) filter (where {MAY_GO}) as allowed, min({WHY_NOT}) as refusal
         from message_person mp
         join person p on p.id = mp.person_id
         join outcome o on o.campaign_id = m.campaign_id and o.person_id = p.id
@@ -100,25 +102,43 @@ READ = f"""
     order by m.due_at
 """
 
-# Who may no longer be written about leaves the message; the message goes on about the others.
+# Who may no longer be written about leaves the message, each with a reason of their own; it goes on about the others. Somebody
+# whom another message of the campaign is about as well stands where that one says: its ids are returned.
 LEAVE_OUT = f"""
-    with leaving as (
-        delete from message_person mp using message m, person p, outcome o, contact_point cp, person_contact pc
-        where mp.message_id = any(:ids) and m.id = mp.message_id and p.id = mp.person_id
-          and o.campaign_id = m.campaign_id and o.person_id = p.id
-          and cp.id = m.contact_point_id and pc.person_id = p.id and pc.contact_point_id = cp.id
-          and not ({PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
-              and (p.language = m.language or p.second_language = m.language) and o.state <> 'told')
-        returning m.campaign_id, mp.person_id, {PERSON_EXCLUDED} as excluded
+    with leaving as materialized (
+        select mp.message_id, m.campaign_id, mp.person_id, {WHY_NOT} as reason
+        from message_person mp
+        join message m on m.id = mp.message_id
+        join contact_point cp on cp.id = m.contact_point_id
+        join person p on p.id = mp.person_id
+        join outcome o on o.campaign_id = m.campaign_id and o.person_id = mp.person_id
+        left join person_contact pc on pc.person_id = mp.person_id and pc.contact_point_id = cp.id
+        where mp.message_id = any(:ids) and {MAY_GO} is not true
+    ),
+    removed as (
+        delete from message_person mp using leaving l where mp.message_id = l.message_id and mp.person_id = l.person_id
+    ),
+    elsewhere as materialized (
+        select l.person_id, other.id as message_id from leaving l
+        join message_person mp on mp.person_id = l.person_id and mp.message_id <> l.message_id
+        join message other on other.id = mp.message_id and other.campaign_id = l.campaign_id
+    ),
+    standing as (
+        select o.campaign_id, o.person_id, l.reason from outcome o join leaving l using (campaign_id, person_id)
+        where o.state not in ('told', 'excluded') and l.person_id not in (select person_id from elsewhere)
+        order by o.campaign_id, o.person_id for update of o
+    ),
+    written as (
+        update outcome o set state = 'exhausted', reason = s.reason, updated_at = now()
+        from standing s where o.campaign_id = s.campaign_id and o.person_id = s.person_id
     )
-    update outcome o set state = 'exhausted', reason = coalesce(leaving.excluded, 'unsafe_contact'), updated_at = now()
-    from leaving where o.campaign_id = leaving.campaign_id and o.person_id = leaving.person_id and o.state <> 'told'
+    select distinct message_id from elsewhere
 """
 
 ATTEMPTS = """
     insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, body_digest, segments,
         started_at, lease_until, checks)
-    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.digest, a.segments, now(), :lease, 0
+    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.digest, a.segments, now(), now() + :lease, 0
     from unnest(cast(:ids as uuid[]), cast(:messages as uuid[]), cast(:numbers as smallint[]), cast(:contacts as uuid[]),
         cast(:bodies as bytea[]), cast(:digests as bytea[]), cast(:segments as smallint[]))
         as a(id, message, number, contact, body, digest, segments)
@@ -127,7 +147,7 @@ ATTEMPTS = """
 """
 
 SUBMITTING = """
-    update message m set state = 'submitting', attempts = attempts + 1, due_at = :lease, updated_at = now()
+    update message m set state = 'submitting', attempts = attempts + 1, due_at = now() + :lease, updated_at = now()
     where m.id = any(:ids)
 """
 
@@ -155,9 +175,11 @@ def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
     for row in session.execute(text(READ), {"ids": ids}):
         if (refused := _refused(row, at)) is not None:
             aside.append(refused)
+            if row.contact_state == "usable" and row.allowed == 0 and row.people > 1:
+                thinned.append(row.id)
             continue
         if row.rendition_id not in rendered:
-            rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault.keyed_hash)
+            rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault)
         words = rendered[row.rendition_id]
         if words is None:
             aside.append(_Aside(row.id, "blocked", Reason.BLOCKED))
@@ -176,7 +198,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
         sealed = key.seal("attempt.body", token, words.text)
         ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
     if thinned:
-        session.execute(text(LEAVE_OUT), {"ids": thinned})
+        project(session, session.scalars(text(LEAVE_OUT), {"ids": thinned}).all())
     claimed = _write_attempts(session, channel, rules, ready) if ready else ()
     busy = {r.message_id for r in ready} - {c.message_id for c in claimed}
     aside += [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy]
@@ -247,7 +269,7 @@ def _refused(row: Row[Any], at: datetime) -> _Aside | None:
     return _Aside(row.id, "ready", None, opening) if opening is not None else None
 
 
-def _render(source: str, language: str, house: House, keyed_hash: Callable[[str, str], bytes]) -> _Text | None:
+def _render(source: str, language: str, house: House, vault: Vault) -> _Text | None:
     """The text as it will be sent, or None when our own check refuses it."""
     try:
         words = house.render(source)
@@ -255,18 +277,17 @@ def _render(source: str, language: str, house: House, keyed_hash: Callable[[str,
         return None
     if house.findings(words, language):
         return None
-    return _Text(words, keyed_hash("body", words), segments.count(words).segments)
+    return _Text(words, body_digest(vault, words), segments.count(words).segments)
 
 
 def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_Ready]) -> tuple[Claimed, ...]:
-    lease = now() + rules.lease
     written = set(
         session.scalars(
             text(ATTEMPTS),
             {
                 "channel": channel,
                 "provider": rules.provider,
-                "lease": lease,
+                "lease": rules.lease,
                 "ids": [r.envelope.token for r in ready],
                 "messages": [r.message_id for r in ready],
                 "numbers": [r.number for r in ready],
@@ -278,7 +299,7 @@ def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_R
         )
     )
     claimed = tuple(Claimed(r.message_id, r.envelope, r.words.segments) for r in ready if r.envelope.token in written)
-    session.execute(text(SUBMITTING), {"ids": [c.message_id for c in claimed], "lease": lease})
+    session.execute(text(SUBMITTING), {"ids": [c.message_id for c in claimed], "lease": rules.lease})
     return claimed
 
 

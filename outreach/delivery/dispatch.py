@@ -8,13 +8,14 @@ not recorded is found by the sweep and reconciled with the provider.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.delivery.claim import Batch, Claimed, Rules, claim
+from outreach.delivery.limits import Limiter
 from outreach.delivery.record import Limits, Result, record
 from outreach.providers.contract import Receipt, TextProvider, Verdict
 
@@ -27,14 +28,14 @@ MARGIN_SECONDS = 2.0  # of a lease, left for recording
 class Pace:
     """How a dispatcher works: messages a batch, calls at once, seconds before it hands over, seconds one call may take.
 
-    `permit` waits until so many segments may be sent, over all workers, or returns at once where there is no limit.
+    `limiter` makes each text wait for its turn over all workers; None where there is no limit.
     """
 
     batch: int
     in_flight: int
     seconds: float
     timeout: float
-    permit: Callable[[int], Awaitable[None]] | None = None
+    limiter: Limiter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ async def _dispatch(
     sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
 ) -> Worked:
     end, sent = time.monotonic() + pace.seconds, 0
-    async with provider:
+    async with provider, pace.limiter or nullcontext():
         while time.monotonic() < end:
             began = time.monotonic()
             with sessions.begin() as session:
@@ -89,8 +90,8 @@ async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: 
 
 
 async def _send_one(provider: TextProvider, item: Claimed, pace: Pace, fence: float) -> Receipt:
-    if pace.permit is not None:
-        await pace.permit(item.segments)
+    if pace.limiter is not None:
+        await pace.limiter.permit(item.segments)
     if time.monotonic() > fence:
         return Receipt(item.envelope.token, Verdict.NOT_SENT, code="lease_over")
     try:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from outreach.delivery.projection import lock, project
-from outreach.delivery.record import pause_filtered
+from outreach.delivery.record import CLOSES, pause_all, pause_filtered
 from outreach.providers.contract import Refusal, Report
 
 ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
@@ -28,49 +28,58 @@ RANK = """(case {0} when 'open' then 0 when 'unknown' then 1 when 'not_sent' the
 
 TAKE = f"""
     with fresh as (
-        select id, attempt_id, provider, provider_id, state, error_code from event
-        where applied_at is null order by id limit :size
+        select id, attempt_id, provider, provider_id, state, error_code,
+            first_value(attempt_id) over (partition by provider, provider_id order by id) as first_attempt_id
+        from (select * from event where applied_at is null order by id limit :size) waiting
     ),
     matched as (
         select f.*, a.message_id, a.number, a.state as attempt_state,
             case when a.id is null then 'no_attempt'
-                when a.provider_id <> f.provider_id or other.id is not null then 'other_provider_id' end as problem
+                when a.provider_id <> f.provider_id or other.id is not null or f.first_attempt_id <> f.attempt_id
+                    then 'other_provider_id' end as problem
         from fresh f left join attempt a on a.id = f.attempt_id
         left join attempt other on other.provider = f.provider and other.provider_id = f.provider_id and other.id <> f.attempt_id
     ),
     done as (
         update event e set applied_at = now(), problem = matched.problem from matched where e.id = matched.id
     )
-    select distinct on (attempt_id) attempt_id, message_id, number, provider_id, state, error_code
+    select distinct on (attempt_id) attempt_id, message_id, number, provider_id, state, error_code,
+        attempt_state in ('not_sent', 'refused') as revived
     from matched where problem is null
     order by attempt_id, {RANK.format("state")} desc, id
 """
 
+# A report about an attempt that was given up is believed. Only while a newer one is alive it cannot be alive as well.
 ATTEMPTS = f"""
     update attempt a set state = r.state, provider_id = r.provider_id, error_code = coalesce(r.code, a.error_code),
         finished_at = coalesce(a.finished_at, now())
-    from unnest(cast(:attempts as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
+    from message m,
+        unnest(cast(:attempts as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
         as r(id, state, provider_id, code)
-    where a.id = r.id and {RANK.format("r.state")} > {RANK.format("a.state")} and a.state not in ('not_sent', 'refused')
-    returning a.message_id
+    where a.id = r.id and m.id = a.message_id and {RANK.format("r.state")} > {RANK.format("a.state")}
+      and (a.state not in ('not_sent', 'refused') or a.number = m.attempts or r.state in ('undelivered', 'failed', 'delivered'))
 """
 
-# The message follows its latest attempt, and any attempt's `delivered`. A failure that may pass is tried again by the sweep.
+# The message follows its latest attempt, and any attempt's `delivered`. A failure that may pass is tried again by the sweep, if
+# the campaign still goes on. A text that turns out to have been sent after all is not sent again.
 MESSAGES = """
     update message m set
         state = r.state,
         reason = case when r.state in ('undelivered', 'failed') then r.reason end,
-        due_at = case when r.state = 'undelivered' and r.retry and m.attempts < :attempts
+        due_at = case when r.state = 'undelivered' and r.retry
+                and (select count(*) from attempt t where t.message_id = m.id and t.state <> 'not_sent') < :attempts
+                and (select state <> 'done' from campaign c where c.id = m.campaign_id)
             then now() + :retry_seconds * interval '1 second' end,
         updated_at = now()
     from unnest(cast(:ids as uuid[]), cast(:numbers as smallint[]), cast(:states as text[]), cast(:reasons as text[]),
-        cast(:retries as boolean[])) as r(id, number, state, reason, retry)
+        cast(:retries as boolean[]), cast(:revived as boolean[])) as r(id, number, state, reason, retry, revived)
     where m.id = r.id and m.state <> r.state and m.state <> 'delivered'
       and (r.state = 'delivered'
         or (r.number = m.attempts and (
             (r.state in ('undelivered', 'failed') and m.state in ('submitting', 'unknown', 'accepted', 'sent'))
             or (r.state = 'sent' and m.state in ('submitting', 'unknown', 'accepted'))
-            or (r.state = 'accepted' and m.state in ('submitting', 'unknown')))))
+            or (r.state = 'accepted' and m.state in ('submitting', 'unknown'))
+            or (r.state in ('accepted', 'sent') and r.revived and m.state in ('ready', 'failed')))))
 """
 
 CONTACTS = """
@@ -112,7 +121,8 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
     if not rows:
         return int(waiting)
     ids = [r.message_id for r in rows]
-    lock(session, ids)
+    meanings = [_meaning(r.state, r.error_code, refusals) for r in rows]
+    lock(session, ids, contacts_of=[i for i, m in zip(ids, meanings, strict=True) if m in CLOSES])
     session.execute(
         text(ATTEMPTS),
         {
@@ -122,7 +132,6 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
             "codes": [r.error_code for r in rows],
         },
     )
-    meanings = [_meaning(r.state, r.error_code, refusals) for r in rows]
     _mark_contacts(session, ids, meanings, [r.error_code for r in rows])
     session.execute(
         text(MESSAGES),
@@ -135,12 +144,14 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
             "states": ["undelivered" if m == Refusal.TRANSIENT else r.state for r, m in zip(rows, meanings, strict=True)],
             "reasons": [REASONS.get(m, "not_delivered") if m else None for m in meanings],
             "retries": [m == Refusal.TRANSIENT for m in meanings],
+            "revived": [r.revived for r in rows],
         },
     )
     project(session, ids)
     spam = [i for i, m in zip(ids, meanings, strict=True) if m == Refusal.FILTERED]
     if spam:
         pause_filtered(session, spam, filtered)
+    pause_all(session, {r.error_code for r, m in zip(rows, meanings, strict=True) if m == Refusal.CONFIGURATION})
     return int(waiting)
 
 
@@ -152,8 +163,7 @@ def _meaning(state: str, code: str | None, refusals: dict[str, Refusal]) -> Refu
 
 
 def _mark_contacts(session: Session, ids: list[UUID], meanings: list[Refusal | None], codes: list[str | None]) -> None:
-    states = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad"}
-    told = [(i, states[m], f"report:{c}") for i, m, c in zip(ids, meanings, codes, strict=True) if m in states]
+    told = [(i, CLOSES[m], f"report:{c}") for i, m, c in zip(ids, meanings, codes, strict=True) if m in CLOSES]
     if told:
         session.execute(
             text(CONTACTS),

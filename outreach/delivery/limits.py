@@ -6,6 +6,7 @@ and safe, rather than stop telling people.
 
 import asyncio
 import time
+from typing import Self
 
 import structlog
 from redis.asyncio import Redis
@@ -31,13 +32,22 @@ return tostring(math.max(0, -tokens / rate))
 
 
 class Limiter:
-    """`await permit(segments)` returns when so many segments may be sent. `rate` is segments a second, above 0."""
+    """`await permit(segments)`, within one `async with`, returns when so many segments may be sent.
+
+    `rate` is segments a second, above 0.
+    """
 
     def __init__(self, redis_url: str, rate: float) -> None:
         self._rate = rate
         self._redis: Redis = Redis.from_url(redis_url, socket_timeout=1.0, socket_connect_timeout=1.0)
         self._take = self._redis.register_script(TAKE)
         self._alone_until = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._redis.aclose()
 
     async def permit(self, segments: int) -> None:
         try:

@@ -10,6 +10,7 @@
 A report may overtake our own commit or come after a worse one: `delivered` beats all. The allowed changes are kept by a trigger.
 """
 
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from outreach.access.sealing import Vault
 from outreach.db import Base, new_id, now
 
 
@@ -42,7 +44,17 @@ class AttemptState(StrEnum):
     UNDELIVERED = "undelivered"
     FAILED = "failed"  # accepted at first, and failed later
     REFUSED = "refused"  # the provider said no
-    NOT_SENT = "not_sent"  # proved never to have reached the provider's books
+    NOT_SENT = "not_sent"  # proved never to have reached the provider's books; it spends none of the message's tries
+
+
+def body_digest(vault: Vault, body: str) -> bytes:
+    """A keyed hash of what no provider changes in a text: its letters and digits.
+
+    Quotes, dashes, spaces and the way accents are composed come back different where a provider saves segments by them:
+    https://www.twilio.com/docs/messaging/services#smart-encoding
+    """
+    kept = (c for c in unicodedata.normalize("NFKC", body).casefold() if unicodedata.category(c)[0] in "LMN")
+    return vault.keyed_hash("body", "".join(kept))
 
 
 class Message(Base):

@@ -45,12 +45,21 @@ PROJECT = """
     update outcome o set state = v.state, reason = v.reason, updated_at = now()
     from changing v where o.campaign_id = v.campaign_id and o.person_id = v.person_id
 """
-# Rows are locked in one order everywhere (messages before outcomes, each by id), so that two projections cannot deadlock.
+# Rows are locked in one order everywhere, so that nothing can deadlock: contact points, messages, attempts, outcomes, campaigns,
+# the end of the audit log; each kind by id.
 
 
-def lock(session: Session, messages: Collection[UUID]) -> None:
-    """Lock these messages, in the one order that everybody locks them in."""
-    session.execute(text("select 1 from message where id = any(:ids) order by id for update"), {"ids": list(messages)})
+def lock(session: Session, messages: Collection[UUID], *, contacts_of: Collection[UUID] = ()) -> None:
+    """Lock these messages, and before them the contact points of those of them whose contact point may be closed."""
+    if contacts_of:
+        session.execute(
+            text("""
+                select 1 from contact_point where id in (select contact_point_id from message where id = any(:ids))
+                order by id for no key update
+            """),
+            {"ids": list(contacts_of)},
+        )
+    session.execute(text("select 1 from message where id = any(:ids) order by id for no key update"), {"ids": list(messages)})
 
 
 def project(session: Session, messages: Collection[UUID]) -> None:

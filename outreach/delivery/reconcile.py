@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.access.sealing import Sealed, vault_of
 from outreach.delivery import events
+from outreach.delivery.message import body_digest
 from outreach.delivery.projection import lock, project
 from outreach.providers.contract import Report, Standing, TextProvider, Unreachable
 
@@ -65,7 +66,8 @@ DUE = """
     for update of a skip locked
 """
 
-CHECKED = "update attempt set checked_at = now(), checks = checks + 1 where id = any(:ids)"
+CHECKED = "update attempt set checked_at = now() where id = any(:ids)"
+LOOKED = "update attempt set checks = checks + 1 where id = any(:ids)"  # Only a look that saw the provider's books counts.
 
 RELEASE_ATTEMPTS = (
     "update attempt set state = 'not_sent', finished_at = now() where id = any(:ids) and state = 'unknown' returning message_id"
@@ -80,14 +82,18 @@ def expire_leases(session: Session) -> int:
     rows = session.execute(
         text("""
             with gone as (
-                select m.id from message m join attempt a on a.message_id = m.id and a.state = 'open'
-                where m.state = 'submitting' and m.due_at <= now() and a.lease_until <= now()
-                order by m.id for update of m skip locked
+                select a.id from attempt a join message m on m.id = a.message_id
+                where a.state = 'open' and a.lease_until <= now()
+                order by m.id for no key update of m skip locked
             ),
             attempts as (
-                update attempt a set state = 'unknown' from gone where a.message_id = gone.id and a.state = 'open'
+                update attempt a set state = 'unknown' from gone where a.id = gone.id and a.state = 'open' returning a.message_id
+            ),
+            messages as (
+                update message m set state = 'unknown', updated_at = now() from attempts
+                where m.id = attempts.message_id and m.state = 'submitting'
             )
-            update message m set state = 'unknown', updated_at = now() from gone where m.id = gone.id returning m.id
+            select message_id from attempts
         """)
     )
     return len(rows.all())
@@ -158,6 +164,9 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
     """Write what was found. A find is kept as a report, like any other; proven absence frees the message."""
     free = []
     vault = vault_of(session)
+    lock(session, [one.message_id for one in undecided])
+    looked = [one.attempt_id for one, answer in zip(undecided, answers, strict=True) if answer.asked]
+    session.execute(text(LOOKED), {"ids": looked})
     for one, answer in zip(undecided, answers, strict=True):
         if not answer.asked:
             continue
@@ -165,7 +174,7 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
         mine = [
             s for s in answer.found
             if s.provider_id == one.provider_id
-            or (s.provider_id not in taken and vault.keyed_hash("body", s.text) == one.body_digest)
+            or (s.provider_id not in taken and body_digest(vault, s.text) == one.body_digest)
         ]  # fmt: skip
         if mine:
             standing = min(mine, key=lambda s: s.created_at)
@@ -174,7 +183,6 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
             free.append(one.attempt_id)
     if free:
         released = list(session.scalars(text(RELEASE_ATTEMPTS), {"ids": free}))
-        lock(session, released)
         session.execute(text(RELEASE_MESSAGES), {"ids": released})
         project(session, released)
         log.info("reconcile.released", attempts=len(released))

@@ -1,7 +1,7 @@
 """Recording what calls came to, in batches: one statement for the attempts, one for the messages, one for the outcomes."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,28 +35,40 @@ class Result:
     receipt: Receipt
 
 
+# An acceptance that comes after the attempt was given up is believed, as long as nothing newer was tried.
 ATTEMPTS = """
     update attempt a set
-        state = case when a.state in ('open', 'unknown') then r.state else a.state end,
+        state = case when a.state in ('open', 'unknown')
+            or (a.state = 'not_sent' and r.state = 'accepted' and a.number = m.attempts) then r.state else a.state end,
         provider_id = coalesce(a.provider_id, r.provider_id),
         error_code = coalesce(r.code, a.error_code),
         finished_at = now()
-    from unnest(cast(:tokens as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
+    from message m,
+        unnest(cast(:tokens as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
         as r(id, state, provider_id, code)
-    where a.id = r.id
+    where a.id = r.id and m.id = a.message_id
 """
 
-# Only from `submitting` or `unknown`: a report may have overtaken this answer and moved the message on already. `retry` says
-# that another attempt follows a refusal that may pass, which stops when there were enough of them.
+# Only from `submitting` or `unknown`: a report may have overtaken this answer and moved the message on already. And only for the
+# message's latest attempt: a worker that was frozen for long may answer for one that was given up. `retry` says that another
+# attempt follows a refusal that may pass, which stops when there were enough of them; `slower` that each wait is twice the last.
 MESSAGES = """
     update message m set
-        state = case when r.retry and m.attempts >= :attempts then 'failed' else r.state end,
-        reason = case when r.retry and m.attempts >= :attempts then 'refused' else r.reason end,
-        due_at = case when r.delay is not null then now() + r.delay * interval '1 second' else m.due_at end,
+        state = case when tries.spent then 'failed' else r.state end,
+        reason = case when tries.spent then 'refused' else r.reason end,
+        due_at = case when r.delay is not null
+            then now() + r.delay * (case when r.slower then power(2, least(m.attempts - 1, 7)) else 1 end) * interval '1 second'
+            else m.due_at end,
         updated_at = now()
-    from unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]), cast(:delays as float8[]),
-        cast(:retries as boolean[])) as r(id, state, reason, delay, retry)
-    where m.id = r.id and m.state in ('submitting', 'unknown')
+    from unnest(cast(:tokens as uuid[]), cast(:states as text[]), cast(:reasons as text[]), cast(:delays as float8[]),
+        cast(:retries as boolean[]), cast(:slower as boolean[])) as r(token, state, reason, delay, retry, slower)
+    join attempt a on a.id = r.token
+    cross join lateral (
+        select r.retry and (select count(*) from attempt t where t.message_id = a.message_id and t.state <> 'not_sent') >= :attempts
+            as spent
+    ) tries
+    where m.id = a.message_id and a.number = m.attempts
+      and (m.state in ('submitting', 'unknown') or (m.state = 'ready' and r.state = 'accepted' and a.state = 'accepted'))
 """
 
 CONTACTS = """
@@ -71,7 +83,8 @@ def record(session: Session, results: Sequence[Result], limits: Limits, provider
     if not results:
         return
     ids = [r.message_id for r in results]
-    lock(session, ids)
+    closing = [r.message_id for r in results if r.receipt.refusal in CLOSES]
+    lock(session, ids, contacts_of=closing)
     decisions = [_decide(r.receipt, limits) for r in results]
     session.execute(
         text(ATTEMPTS),
@@ -86,11 +99,12 @@ def record(session: Session, results: Sequence[Result], limits: Limits, provider
         text(MESSAGES),
         {
             "attempts": limits.attempts,
-            "ids": ids,
+            "tokens": [r.receipt.token for r in results],
             "states": [d.message for d in decisions],
             "reasons": [d.reason for d in decisions],
             "delays": [d.delay for d in decisions],
             "retries": [d.retry for d in decisions],
+            "slower": [d.slower for d in decisions],
         },
     )
     _mark_contacts(session, results, provider)
@@ -105,6 +119,7 @@ class _Decision:
     reason: Reason | None = None
     delay: float | None = None
     retry: bool = False
+    slower: bool = False
 
 
 def _decide(receipt: Receipt, limits: Limits) -> _Decision:
@@ -113,15 +128,16 @@ def _decide(receipt: Receipt, limits: Limits) -> _Decision:
     if receipt.verdict == Verdict.UNKNOWN:
         return _Decision("unknown", "unknown")
     if receipt.verdict == Verdict.NOT_SENT:
-        return _Decision("not_sent", "ready", delay=_jittered(NOT_SENT_SECONDS))
+        return _Decision("not_sent", "ready", delay=_jittered(NOT_SENT_SECONDS), slower=True)
     match receipt.refusal:
         case Refusal.BACK_OFF:
-            return _Decision("refused", "ready", delay=_jittered(receipt.retry_after or BACK_OFF_SECONDS))
+            wait = receipt.retry_after or BACK_OFF_SECONDS
+            return _Decision("not_sent", "ready", delay=_jittered(wait), slower=receipt.retry_after is None)
         case Refusal.TRANSIENT:
             return _Decision("refused", "ready", delay=_jittered(limits.retry_seconds), retry=True)
         case Refusal.CONFIGURATION:
             # Nothing is wrong with the message: it waits, unspent, for the campaign that is paused below.
-            return _Decision("refused", "ready", delay=0.0)
+            return _Decision("not_sent", "ready", delay=0.0)
     return _Decision("refused", "failed", FINAL.get(receipt.refusal, Reason.REFUSED) if receipt.refusal else Reason.REFUSED)
 
 
@@ -137,9 +153,12 @@ def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries out; nothing depends on it being unguessable
 
 
+CLOSES = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad"}
+"""What a refusal or a failure makes of the contact point."""
+
+
 def _mark_contacts(session: Session, results: Sequence[Result], provider: str) -> None:
-    states = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad"}
-    told = [(r.message_id, states[r.receipt.refusal], r.receipt.code) for r in results if r.receipt.refusal in states]
+    told = [(r.message_id, CLOSES[r.receipt.refusal], r.receipt.code) for r in results if r.receipt.refusal in CLOSES]
     if told:
         session.execute(
             text(CONTACTS),
@@ -153,13 +172,17 @@ def _mark_contacts(session: Session, results: Sequence[Result], provider: str) -
 
 def _break_circuits(session: Session, results: Sequence[Result], limits: Limits) -> None:
     """Pause campaigns whose texts a carrier filters, and every campaign at once when our own account is at fault."""
-    wrong = {r.receipt.code for r in results if r.receipt.refusal == Refusal.CONFIGURATION}
-    if wrong:
-        for running in session.scalars(select(Campaign.id).where(Campaign.state == CampaignState.RUNNING)).all():
-            campaign.pause(session, running, reason=f"configuration:{min(str(code) for code in wrong)}")
+    pause_all(session, {str(r.receipt.code) for r in results if r.receipt.refusal == Refusal.CONFIGURATION})
     filtered = [r.message_id for r in results if r.receipt.refusal == Refusal.FILTERED]
     if filtered:
         pause_filtered(session, filtered, limits.filtered)
+
+
+def pause_all(session: Session, codes: Collection[str]) -> None:
+    """Pause every running campaign when any of these codes says that our own account is at fault."""
+    if codes:
+        running = select(Campaign.id).where(Campaign.state == CampaignState.RUNNING)
+        _pause(session, session.scalars(running).all(), f"configuration:{min(codes)}")
 
 
 def pause_filtered(session: Session, messages: Sequence[UUID], limit: int) -> None:
@@ -174,5 +197,11 @@ def pause_filtered(session: Session, messages: Sequence[UUID], limit: int) -> No
         """),
         {"ids": list(messages), "limit": limit},
     )
-    for row in rows.all():
-        campaign.pause(session, row.campaign_id, reason="filtered")
+    _pause(session, [row.campaign_id for row in rows], "filtered")
+
+
+def _pause(session: Session, campaigns: Collection[UUID], reason: str) -> None:
+    """Pause those of these campaigns that still run once they are locked."""
+    running = select(Campaign.id).where(Campaign.id.in_(campaigns), Campaign.state == CampaignState.RUNNING)
+    for campaign_id in session.scalars(running.order_by(Campaign.id).with_for_update()).all():
+        campaign.pause(session, campaign_id, reason=reason)

@@ -123,7 +123,8 @@ def receive(session: Session, provider: str, inbound: Inbound, house: House) -> 
     purpose = ANSWERED.get(heard.kind)
     answer = None
     if purpose and _answers_today(session, sender_index) < ANSWERS_A_DAY:
-        answer = _answer(session, purpose, last.language if last else "en", house)
+        # A phone that we wrote to is answered in the language of our text; any other in the language it used itself.
+        answer = _answer(session, purpose, last.language if last else heard.language or "en", house)
         if answer is not None:
             session.execute(text("update reply set answer = :purpose where id = :id"), {"purpose": purpose, "id": reply.id})
     return Received(True, reply.id, heard.kind, answer)

@@ -6,9 +6,10 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 import functools
+import re
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,9 @@ KNOWN_FIELDS = frozenset(
     ]
 )
 
+SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
+ERROR_CODE = re.compile(r"[0-9]{1,6}")
+
 CONNECT_SECONDS = 3.0
 
 # Asks Twilio to repeat a callback that fails, for any reason.
@@ -157,6 +161,9 @@ class TwilioTexts:
                 validity_period=self._validity,
                 **self._origin,
             )
+        except _TooFast as error:
+            # https://www.twilio.com/docs/api/errors/20429: a request that was turned away was not processed.
+            return Receipt(token, Verdict.REFUSED, code="20429", refusal=Refusal.BACK_OFF, retry_after=error.retry_after)
         except (TwilioRestException, TwilioServiceException) as error:
             return self._refused(token, error)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -177,9 +184,7 @@ class TwilioTexts:
             return Receipt(token, Verdict.UNKNOWN, code=f"http_{error.status}")
         # Twilio's JSON carries a code; an answer without one (a proxy's page, say) leaves only the HTTP status.
         code = str(error.code) if error.code else f"http_{error.status}"
-        if error.status == 429:
-            return Receipt(token, Verdict.REFUSED, code=code, refusal=Refusal.BACK_OFF)
-        refusal = Refusal.CONFIGURATION if error.status in (401, 403) else self.refusal(code)
+        refusal = Refusal.CONFIGURATION if error.status in OURS_TO_MEND else self.refusal(code)
         return Receipt(token, Verdict.REFUSED, code=code, refusal=refusal)
 
     async def find(self, to: str, since: datetime) -> list[Standing]:
@@ -187,7 +192,10 @@ class TwilioTexts:
         assert self._client is not None
         try:
             found = await self._client.messages.list_async(to=to, page_size=1000)
-            return [standing for standing in map(self._standing, found) if standing.created_at >= since]
+            assert self._http is not None  # It was opened with the client.
+            since += self._http.ahead
+            standings = [self._standing(message) for message in found if message.direction == "outbound-api"]
+            return [standing for standing in standings if standing.created_at >= since]
         except (TwilioException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Unreachable(type(error).__name__) from None
 
@@ -225,13 +233,18 @@ class TwilioTexts:
         if status not in STATES:
             raise Malformed("MessageStatus is none that Twilio documents")
         code = form.get("ErrorCode") or None
+        if not SID.fullmatch(sid) or (code and not ERROR_CODE.fullmatch(code)):
+            raise Malformed("MessageSid or ErrorCode is not what Twilio documents")
         return Report(f"{sid}:{status}:{code or ''}", token, sid, status, STATES[status], code)
 
     def read_inbound(self, path: str, form: Mapping[str, str], signature: str | None) -> Inbound:
         self._verify(path, form, signature)
         if "Body" not in form:
             raise Malformed("Body is missing")
-        return Inbound(_field(form, "MessageSid"), _field(form, "From"), form["Body"])
+        sid = _field(form, "MessageSid")
+        if not SID.fullmatch(sid):
+            raise Malformed("MessageSid is not what Twilio documents")
+        return Inbound(sid, _field(form, "From"), form["Body"])
 
     def _verify(self, path: str, form: Mapping[str, str], signature: str | None) -> None:
         if not signature or not KNOWN_FIELDS.issuperset(form):
@@ -252,10 +265,26 @@ def codes() -> dict[str, Refusal]:
     return {str(code): Refusal(refusal) for refusal, entry in table.items() for code in entry["codes"]}
 
 
+# Statuses that no single text can cause: the account, its token, the address of the API, or a proxy between us and it.
+OURS_TO_MEND = (401, 403, 404, 407)
+
+
+class _TooFast(TwilioException):  # type: ignore[misc]  # the package ships no types
+    """429. The package's own exceptions drop the header that says how long to wait."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__("429")
+        self.retry_after = retry_after
+
+
 class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the package ships no types
-    """The package's client with its timeouts in force, one session of bounded size, and no trace of requests in memory."""
+    """The package's client with its timeouts in force, one session of bounded size, and no trace of requests in memory.
+
+    `ahead` is by how much Twilio's clock is ahead of ours, by its latest answer to a look-up.
+    """
 
     def __init__(self, in_flight: int, timeout: float) -> None:
+        self.ahead = timedelta()
         super().__init__(pool_connections=False, timeout=timeout)
         self._limit = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight), timeout=self._limit)
@@ -277,11 +306,23 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the package ships n
             url,
             params=params,
             data=data,
-            headers=headers,
-            auth=aiohttp.BasicAuth(*auth) if auth else None,
+            headers=(headers or {}) | ({"Authorization": aiohttp.encode_basic_auth(*auth)} if auth else {}),
             allow_redirects=allow_redirects,
         ) as response:
+            if method == "GET":
+                self.ahead = _clock(response.headers.get("Date", "")) - datetime.now(UTC)
+            if response.status == 429:
+                wait = response.headers.get("Retry-After", "")
+                raise _TooFast(float(wait) if wait.isascii() and wait.isdigit() else None)
             return Response(response.status, await response.text(), response.headers)
+
+
+def _clock(date: str) -> datetime:
+    """The time that an answer's Date header tells; ours where it tells none."""
+    try:
+        return parsedate_to_datetime(date).replace(tzinfo=UTC)  # HTTP dates are always in GMT.
+    except ValueError:
+        return datetime.now(UTC)
 
 
 def _field(form: Mapping[str, str], name: str) -> str:

@@ -14,6 +14,8 @@ LEGAL_MESSAGE_CHANGES = [
     "ready>submitting",
     "ready>cancelled",
     "ready>blocked",
+    "ready>accepted",
+    "ready>sent",
     "ready>delivered",
     "submitting>ready",
     "submitting>unknown",
@@ -39,8 +41,10 @@ LEGAL_MESSAGE_CHANGES = [
     "undelivered>ready",
     "undelivered>cancelled",
     "failed>delivered",
+    "failed>accepted",
     "failed>sent",
     "cancelled>delivered",
+    "blocked>delivered",
     "blocked>ready",
     "blocked>cancelled",
 ]
@@ -93,7 +97,7 @@ UPGRADE = [
     """
     create function check_attempt_change() returns trigger language plpgsql as $$
     begin
-        if new.state = 'open' or old.state in ('not_sent', 'refused') then
+        if new.state = 'open' or (old.state in ('not_sent', 'refused') and new.state in ('unknown', 'not_sent', 'refused')) then
             raise exception 'attempt % cannot go from % to %', old.id, old.state, new.state
                 using errcode = 'integrity_constraint_violation';
         end if;
