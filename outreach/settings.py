@@ -35,6 +35,7 @@ class Settings:
 
     public_base_url: str
     trusted_hosts: tuple[str, ...]
+    trusted_proxies: int
     program_name: str
     program_phone: str
     program_site: str

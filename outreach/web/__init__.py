@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 from flask import Flask
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.db import make_engine, make_sessions
@@ -48,6 +49,9 @@ def create_app(settings: Settings, sessions: sessionmaker[Session] | None = None
     )
     app.jinja_env.undefined = jinja2.StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        # Without it every client would have the proxy's address, and one guesser's failures would shut everybody out.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0)  # type: ignore[method-assign]  # as documented
     request_log.log_requests(app)
     gate.guard(app)
     gate.csrf.init_app(app)
