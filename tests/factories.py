@@ -2,18 +2,24 @@
 
 from datetime import date
 from itertools import count
+from typing import Any
+from uuid import uuid4
 
 import pyotp
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from outreach.access import accounts
 from outreach.access.accounts import Account, Role
 from outreach.access.audit import COMMAND
-from outreach.access.sealing import create_key, vault_of
-from outreach.campaigns.campaign import Campaign, CampaignState
+from outreach.access.sealing import create_key, key_for, vault_of
+from outreach.campaigns.campaign import Campaign, CampaignState, Step
 from outreach.campaigns.outcome import Outcome, OutcomeState, Reason
-from outreach.db import new_id
-from outreach.notices.notice import Notice
+from outreach.db import new_id, now
+from outreach.delivery.message import Attempt, Message, MessagePerson, MessageState
+from outreach.delivery.reply import Binding, Reply
+from outreach.delivery.words import ReplyKind
+from outreach.notices.notice import Channel, Notice, Rendition, RenditionState
 from outreach.people.contact import ContactKind, ContactPoint, ContactRole, PersonContact, Safety
 from outreach.people.custody import Custody, CustodyEvent
 from outreach.people.incident import Exposure, Incident
@@ -154,3 +160,90 @@ def make_outcome(
     session.add(outcome)
     session.flush()
     return outcome
+
+
+def make_rendition(session: Session, notice: Notice, language: str = "es", *, approved: bool = True, **overrides: Any) -> Rendition:
+    """A harmless text of the notice, by an officer of its own; approved by somebody else unless `approved` is False."""
+    values: dict[str, Any] = {
+        "channel": Channel.SMS,
+        "language": language,
+        "version": 1,
+        "text": "((program)): ((phone))",
+        "state": RenditionState.DRAFT,
+    }
+    if "drafted_by" not in overrides:
+        values["drafted_by"] = make_account(session).id
+    if approved:
+        approver = make_account(session, Role.APPROVER)
+        values |= {
+            "state": RenditionState.APPROVED, "approved_by": approver.id, "approved_at": now(), "policy": "test",
+            "approval_note": "Sample REVIEWER",
+        }  # fmt: skip
+    rendition = Rendition(id=new_id(), notice_id=notice.id, **(values | overrides))
+    session.add(rendition)
+    session.flush()
+    return rendition
+
+
+def make_message(
+    session: Session, campaign: Campaign, contact: ContactPoint, *people: Person, text: str = "A message", **overrides: Any
+) -> Message:
+    """A text of the campaign's first step to that phone, tried once unless `attempts` is 0.
+
+    `overrides` are its columns; `code`, `started_at` and `checked_at` are of the attempt, which stands as the message does.
+    """
+    step = session.scalar(sa.select(Step).where(Step.campaign_id == campaign.id, Step.position == 1))
+    if step is None:
+        step = Step(id=new_id(), campaign_id=campaign.id, position=1, channel=Channel.SMS)
+        session.add(step)
+    language = overrides.get("language", "es")
+    rendition = session.scalar(
+        sa.select(Rendition).where(Rendition.notice_id == campaign.notice_id, Rendition.language == language)
+    )
+    if rendition is None:
+        rendition = make_rendition(session, session.get_one(Notice, campaign.notice_id), language)
+    session.flush()
+    code, started_at = overrides.pop("code", None), overrides.pop("started_at", now())
+    checked_at = overrides.pop("checked_at", None)
+    values: dict[str, Any] = {"language": language, "state": MessageState.DELIVERED, "attempts": 1, "channel": Channel.SMS}
+    message = Message(
+        id=new_id(), step_id=step.id, campaign_id=campaign.id, contact_point_id=contact.id, rendition_id=rendition.id,
+        **(values | overrides),
+    )  # fmt: skip
+    session.add(message)
+    session.flush()
+    session.add_all(MessagePerson(message_id=message.id, person_id=person.id) for person in people)
+    if message.attempts:
+        token = uuid4()
+        states = {MessageState.SUBMITTING: "open", MessageState.FAILED: "refused", MessageState.READY: "not_sent"}
+        session.add(
+            Attempt(
+                id=token, message_id=message.id, number=1, contact_point_id=contact.id, channel=Channel.SMS, provider="twilio",
+                state=states.get(MessageState(message.state), message.state), body_digest=b"-", segments=1, error_code=code,
+                body_sealed=key_for(session, contact.id).seal("attempt.body", token, text), started_at=started_at,
+                lease_until=started_at, checked_at=checked_at,
+            )
+        )  # fmt: skip
+    session.flush()
+    return message
+
+
+def make_reply(session: Session, sender: str, text: str = "Hello", *people: Person, **overrides: Any) -> Reply:
+    """A text from that phone (E.164). Bound to the one person given; of several, to nobody yet. `overrides` are its columns."""
+    reply_id = new_id()
+    key = create_key(session, reply_id)
+    index = vault_of(session).blind_index("phone", sender)
+    contact_id = session.scalar(sa.select(ContactPoint.id).where(ContactPoint.value_index == index))
+    bindings = {0: Binding.STRANGER, 1: Binding.ONLY_PERSON}
+    values: dict[str, Any] = {
+        "channel": Channel.SMS, "provider": "twilio", "provider_id": f"SM{reply_id.hex}", "contact_point_id": contact_id,
+        "kind": ReplyKind.TEXT, "binding": bindings.get(len(people), Binding.SHARED),
+        "person_id": people[0].id if len(people) == 1 else None,
+    }  # fmt: skip
+    reply = Reply(
+        id=reply_id, sender_index=index, sender_sealed=key.seal("reply.sender", reply_id, sender),
+        body_sealed=key.seal("reply.body", reply_id, text), **(values | overrides),
+    )  # fmt: skip
+    session.add(reply)
+    session.flush()
+    return reply

@@ -147,8 +147,11 @@ def sign_in(session: Session, *, login: str, password: str, code: str, source: s
     return account, token
 
 
-def signed_in(session: Session, token: str) -> Account | None:
-    """The account behind a session token, or None when it has ended, idled out or been ended. Renews the idle time."""
+def signed_in(session: Session, token: str, *, renew: bool = True) -> Account | None:
+    """The account behind a session token, or None when it has ended, idled out or been ended.
+
+    `renew` starts the idle time anew: not for what a page asks by itself, or it would never idle out.
+    """
     at = now()
     found = session.execute(
         select(Account, AuthSession.seen_at)
@@ -163,7 +166,7 @@ def signed_in(session: Session, token: str) -> Account | None:
     if found is None:
         return None
     account, seen_at = found
-    if seen_at < at - timedelta(seconds=30):  # Not at each request: a page with htmx makes many.
+    if renew and seen_at < at - timedelta(seconds=30):  # Not at each request: a page with htmx makes many.
         session.execute(update(AuthSession).where(AuthSession.token_hash == _token_hash(token)).values(seen_at=at))
     return account
 

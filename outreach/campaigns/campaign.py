@@ -29,7 +29,14 @@ class NoCampaign(Exception):
 
 
 class Refused(Exception):
-    """A campaign cannot do this now. The text is a sentence for staff: what is in the way, and how to mend it."""
+    """A campaign cannot do this now. `sentence` tells staff what is in the way and how to mend it; `values` fill its %(names)s.
+
+    The two are kept apart so that the panel can say it in its own language.
+    """
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        super().__init__(sentence % values if values else sentence)
+        self.sentence, self.values = sentence, values
 
 
 class CampaignState(StrEnum):
@@ -191,7 +198,11 @@ def approve(session: Session, campaign_id: UUID, *, by: Account, people: int) ->
     if by.id in (campaign.created_by, campaign.submitted_by):
         raise Refused("You made or submitted this campaign, so somebody else has to approve it.")
     if people != campaign.submitted_people:
-        raise Refused(f"You typed {people}, and the audience is {campaign.submitted_people} people. Look at the preview again.")
+        raise Refused(
+            "You typed %(typed)s, and the audience is %(people)s people. Look at the preview again.",
+            typed=people,
+            people=campaign.submitted_people,
+        )
     _expect_unchanged(session, campaign)
     campaign.approved_by, campaign.approved_at = by.id, now()
     campaign.state = CampaignState.APPROVED
@@ -275,15 +286,17 @@ def _set_ladder(session: Session, campaign: Campaign, ladder: Sequence[Rung]) ->
 
 def _expect(campaign: Campaign, state: CampaignState, sentence: str) -> None:
     if campaign.state != state:
-        raise Refused(f"{sentence} This one is {campaign.state}.")
+        raise Refused(sentence)
 
 
 def _expect_unchanged(session: Session, campaign: Campaign) -> None:
     found, people = fingerprint(session, campaign)
     if found != campaign.submitted_digest:
         raise Refused(
-            "The texts, the steps or the audience have changed since this campaign was submitted"
-            f" ({campaign.submitted_people} people then, {people} now). Send it back, look at the preview, and submit it again."
+            "The texts, the steps or the audience have changed since this campaign was submitted (%(before)s people then,"
+            " %(now)s now). Send it back, look at the preview, and submit it again.",
+            before=campaign.submitted_people,
+            now=people,
         )
 
 

@@ -6,12 +6,14 @@
 Only an approved rendition can be sent, and nobody approves a text that they drafted themselves.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, func, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ForeignKey, Index, Text, exists, func, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from outreach.access import audit
 from outreach.access.accounts import Account, Role
@@ -26,7 +28,11 @@ class NoNotice(Exception):
 
 
 class NotApproved(Exception):
-    """A rendition cannot be approved. The text says why, for its author and its reviewer."""
+    """A rendition cannot be approved. `sentence` says why, for its author and its reviewer; `problems` are of the text itself."""
+
+    def __init__(self, sentence: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(" ".join((sentence, *problems)))
+        self.sentence, self.problems = sentence, tuple(problems)
 
 
 class Channel(StrEnum):
@@ -87,6 +93,70 @@ class Rendition(Base):
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A notice in the list. Counted in languages: `approved` have a text that can be sent, `drafts` one that waits for approval."""
+
+    id: UUID
+    title: str
+    purpose: str
+    approved: int
+    drafts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a text, with the names of who drafted it (None: shipped with the program) and who approved it."""
+
+    rendition: Rendition
+    drafted_by: str | None
+    approved_by: str | None
+
+
+def get(session: Session, notice_id: UUID) -> Notice:
+    """Raises NoNotice."""
+    notice = session.get(Notice, notice_id)
+    if notice is None:
+        raise NoNotice(str(notice_id))
+    return notice
+
+
+def summaries(session: Session) -> list[Summary]:
+    """Every notice: those for campaigns first, then by title."""
+    newer = aliased(Rendition)
+    overtaken = exists().where(
+        newer.notice_id == Rendition.notice_id,
+        newer.channel == Rendition.channel,
+        newer.language == Rendition.language,
+        newer.version > Rendition.version,
+    )
+    count = select(func.count()).select_from(Rendition).where(Rendition.notice_id == Notice.id)
+    drafts = count.where(Rendition.state == RenditionState.DRAFT, ~overtaken).scalar_subquery()
+    approved = count.where(Rendition.state == RenditionState.APPROVED).scalar_subquery()
+    rows = session.execute(
+        select(Notice.id, Notice.title, Notice.purpose, approved, drafts).order_by(Notice.purpose != Purpose.NOTICE, Notice.title)
+    )
+    return [Summary(*row) for row in rows]
+
+
+def versions(session: Session, notice_id: UUID, language: str | None = None) -> dict[str, list[Version]]:
+    """The notice's texts by language, newest first. Drafts that a newer version has overtaken stay among them."""
+    author, approver = aliased(Account), aliased(Account)
+    wanted = (
+        select(Rendition, author.name, approver.name)
+        .outerjoin(author, author.id == Rendition.drafted_by)
+        .outerjoin(approver, approver.id == Rendition.approved_by)
+        .where(Rendition.notice_id == notice_id, Rendition.channel == Channel.SMS)
+        .order_by(Rendition.language, Rendition.version.desc())
+    )
+    if language is not None:
+        wanted = wanted.where(Rendition.language == language)
+    found: dict[str, list[Version]] = {}
+    for rendition, drafted_by, approved_by in session.execute(wanted):
+        found.setdefault(rendition.language, []).append(Version(rendition, drafted_by, approved_by))
+    return found
+
+
 def create(session: Session, *, title: str, purpose: Purpose = Purpose.NOTICE, by: Account | None = None) -> Notice:
     """A notice without texts. `by` is None for what the program ships."""
     notice = Notice(id=new_id(), title=title.strip(), purpose=purpose, created_by=by.id if by else None)
@@ -121,18 +191,11 @@ def draft(session: Session, notice_id: UUID, *, language: str, text: str, by: Ac
     languages.get(language)
     if session.get(Notice, notice_id, with_for_update=True) is None:
         raise NoNotice(str(notice_id))
-    version = session.scalar(
-        select(func.coalesce(func.max(Rendition.version), 0) + 1).where(
-            Rendition.notice_id == notice_id, Rendition.channel == channel, Rendition.language == language
-        )
-    )
-    rendition = Rendition(
-        id=new_id(), notice_id=notice_id, channel=channel, language=language, version=version, text=text.strip(),
-        drafted_by=by.id,
-    )  # fmt: skip
+    rendition = Rendition(id=new_id(), notice_id=notice_id, channel=channel, language=language, text=text.strip(), drafted_by=by.id)
+    rendition.version = 1 + _newest(session, rendition)
     session.add(rendition)
     session.flush()
-    audit.record(session, by.actor, "rendition.draft", "rendition", rendition.id, language=language, version=version)
+    audit.record(session, by.actor, "rendition.draft", "rendition", rendition.id, language=language, version=rendition.version)
     return rendition
 
 
@@ -150,11 +213,13 @@ def approve(session: Session, rendition_id: UUID, *, by: Account, note: str, hou
     if rendition.drafted_by == by.id:
         raise NotApproved("You wrote this text, so somebody else has to approve it.")
     if rendition.state != RenditionState.DRAFT:
-        raise NotApproved(f"Only a draft can be approved. This text is {rendition.state}.")
+        raise NotApproved("Only a draft can be approved. Somebody was faster: look at the text again.")
+    if _newest(session, rendition) != rendition.version:
+        raise NotApproved("There is a newer draft of this text. Look at that one.")
     if not note.strip():
         raise NotApproved("Say who reviewed the text in this language, and how: it is kept with the approval.")
     if problems := house.problems(rendition.text, rendition.language):
-        raise NotApproved(" ".join(problems))
+        raise NotApproved("The text has problems. Mend them in a new draft.", problems)
     session.execute(
         update(Rendition)
         .where(
@@ -172,3 +237,13 @@ def approve(session: Session, rendition_id: UUID, *, by: Account, note: str, hou
         session, by.actor, "rendition.approve", "rendition", rendition.id, language=rendition.language, version=rendition.version
     )
     return rendition
+
+
+def _newest(session: Session, rendition: Rendition) -> int:
+    """The newest version of a text, 0 when there is none."""
+    newest = select(func.max(Rendition.version)).where(
+        Rendition.notice_id == rendition.notice_id,
+        Rendition.channel == rendition.channel,
+        Rendition.language == rendition.language,
+    )
+    return session.scalar(newest) or 0

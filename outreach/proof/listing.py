@@ -6,14 +6,19 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from outreach.proof.standing import NO_CAMPAIGN, STANDING
+from outreach.campaigns import audience
+from outreach.campaigns.campaign import Campaign
+from outreach.proof.standing import LAUNCHED, NO_CAMPAIGN, STANDING
 
 NOT_KNOWN = "unknown"  # asked for as a language: those whose language is not known
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """None does not filter. `outcome` and `reason` are of `campaign`, or the best over all campaigns."""
+    """None does not filter. `outcome` and `reason` are of `campaign`, or the best over all campaigns.
+
+    Of a campaign that was not launched yet they are what its people would stand as if it were launched now.
+    """
 
     incident: UUID | None = None
     campaign: UUID | None = None
@@ -39,17 +44,25 @@ class Row:
     reason: str | None
 
 
-_FROM = f"from person p left join {STANDING} s on s.person_id = p.id"
+_FROM = "from person p left join {standing} s on s.person_id = p.id"
+
+_EXPECTED = f"""(
+    with {audience.DECIDED}
+    select person_id, coalesce(excluded, exhausted) as reason,
+        case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted' else 'planned' end as state
+    from decided
+)"""  # noqa: S608  # made from constants
+"""As `STANDING`, for a campaign that was not launched yet. Needs `audience.parameters`."""
 
 _CONDITIONS = {
     "campaign": "s.person_id is not null",
-    "incident": "exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = :incident)",
-    "outcome": f"coalesce(s.state, '{NO_CAMPAIGN}') = :outcome",
-    "reason": "s.reason = :reason",
-    "custody": "p.custody = :custody",
-    "language": f"coalesce(p.language, '{NOT_KNOWN}') = :language",
-    "posture": "p.posture = :posture",
-    "protected": "p.protected = :protected",
+    "incident": "exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = :is_incident)",
+    "outcome": f"coalesce(s.state, '{NO_CAMPAIGN}') = :is_outcome",
+    "reason": "s.reason = :is_reason",
+    "custody": "p.custody = :is_custody",
+    "language": f"coalesce(p.language, '{NOT_KNOWN}') = :is_language",
+    "posture": "p.posture = :is_posture",
+    "protected": "p.protected = :is_protected",
 }
 
 _NO_PHONE = """not exists (
@@ -65,19 +78,28 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
     conditions = [_CONDITIONS[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
     where = f"where {' and '.join(conditions)}" if conditions else ""
-    values = {"campaign": None, **wanted}
-    total = session.scalar(text(f"select count(*) {_FROM} {where}"), values)  # made from the constants above
+    source, needed = _standing(session, filters.campaign)
+    values = {"campaign": filters.campaign, **{f"is_{name}": value for name, value in wanted.items()}, **needed}
+    total = session.scalar(text(f"select count(*) {source} {where}"), values)  # made from the constants above
     found = session.execute(
-        text(f"select {_COLUMNS} {_FROM} {where} order by p.id limit :limit offset :offset"),  # likewise
+        text(f"select {_COLUMNS} {source} {where} order by p.id limit :limit offset :offset"),  # likewise
         {**values, "limit": limit, "offset": offset},
     )
     return [Row(*row) for row in found], total or 0
 
 
+def _standing(session: Session, campaign_id: UUID | None) -> tuple[str, dict[str, object]]:
+    """Where from, with the values that it needs."""
+    found = session.get(Campaign, campaign_id) if campaign_id else None
+    if found is None or found.state in LAUNCHED:
+        return _FROM.format(standing=STANDING), {}
+    return _FROM.format(standing=_EXPECTED), audience.parameters(found.notice_id, found.audience)
+
+
 def those(session: Session, people_ids: list[UUID]) -> list[Row]:
     """These people, in this order, each by the best that any campaign achieved. Who does not exist is left out."""
     found = session.execute(
-        text(f"select {_COLUMNS} {_FROM} where p.id = any(:ids)"),  # likewise
+        text(f"select {_COLUMNS} {_FROM.format(standing=STANDING)} where p.id = any(:ids)"),  # likewise
         {"campaign": None, "ids": people_ids},
     )
     rows = {row.person_id: row for row in (Row(*values) for values in found)}

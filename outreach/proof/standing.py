@@ -11,6 +11,8 @@ from outreach.campaigns.outcome import Outcome, OutcomeState
 
 NO_CAMPAIGN = "none"  # stands in no campaign: nobody has tried to tell them yet
 
+LAUNCHED = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE)
+
 BEST_FIRST = (
     OutcomeState.TOLD,
     OutcomeState.REACHED,
@@ -40,9 +42,8 @@ class Choice:
 
 def campaigns(session: Session) -> list[Choice]:
     """The campaigns that were launched, newest first: only they have outcomes."""
-    launched = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE)
     rows = session.execute(
-        select(Campaign.id, Campaign.title).where(Campaign.state.in_(launched)).order_by(Campaign.created_at.desc())
+        select(Campaign.id, Campaign.title).where(Campaign.state.in_(LAUNCHED)).order_by(Campaign.created_at.desc())
     )
     return [Choice(campaign_id, title) for campaign_id, title in rows]
 

@@ -25,6 +25,7 @@ View = TypeVar("View", bound=Callable[..., object])
 EVERYBODY = frozenset(Role)
 PUBLIC: frozenset[Role] = frozenset()
 ROLES = "_outreach_roles"  # the attribute of a view that holds who may open it
+POLLED = "_outreach_polled"  # the attribute of a view that pages ask by themselves
 UPLOAD = "_outreach_upload"  # the attribute of a view that takes a file as large as a roster may be
 FORM_BYTES = 256 * 1024  # of any other request's body
 
@@ -64,6 +65,11 @@ def callback(view: View) -> View:
 def takes_file(view: View) -> View:
     """The request may be as large as a roster; every other one is limited to what a form needs."""
     return _mark(view, UPLOAD, value=True)
+
+
+def polled(view: View) -> View:
+    """Pages ask for it by themselves, every few seconds: being asked is no sign that somebody is there."""
+    return _mark(view, POLLED, value=True)
 
 
 def roles_of(app: Flask, endpoint: str) -> frozenset[Role] | None:
@@ -111,7 +117,7 @@ def _check() -> ResponseReturnValue | None:
     token = request.cookies.get(cookie_name(panel()))
     if token:
         with panel().sessions.begin() as session:
-            g.account = accounts.signed_in(session, token)
+            g.account = accounts.signed_in(session, token, renew=not getattr(view, POLLED, False))
     if g.get("account") is None:
         return _sign_in_first()
     if g.account.role not in roles:

@@ -1,6 +1,7 @@
 """The words for our codes, as staff read them. One table for each kind of code; a test fails when one lacks a word."""
 
 from flask_babel import LazyString
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from outreach.access.accounts import Role
@@ -10,7 +11,8 @@ from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.delivery.message import AttemptState, MessageState
 from outreach.delivery.reply import Binding
 from outreach.delivery.words import ReplyKind
-from outreach.notices.notice import Channel
+from outreach.notices.disclosure import Code
+from outreach.notices.notice import Channel, Purpose, RenditionState
 from outreach.people.contact import ContactKind, ContactRole, ContactState, Safety
 from outreach.people.custody import Custody
 from outreach.people.file import RevealReason
@@ -179,12 +181,31 @@ ACTIONS: Words = {
     "account.role": _l("Changed a role"),
     "account.sign_in": _l("Signed in"),
     "audit.verify": _l("Verified the audit log"),
+    "campaign.approve": _l("Approved a campaign"),
+    "campaign.change": _l("Changed a campaign"),
+    "campaign.create": _l("Made a campaign"),
+    "campaign.launch": _l("Launched a campaign"),
+    "campaign.pause": _l("Paused a campaign"),
+    "campaign.resume": _l("Resumed a campaign"),
+    "campaign.send_back": _l("Sent a campaign back"),
+    "campaign.submit": _l("Asked for approval of a campaign"),
+    "contact.close": _l("Closed a phone by answering"),
+    "contact.reopen": _l("Opened a phone again by answering"),
     "contact.safety": _l("Changed whether a contact is safe"),
+    "conversation.handle": _l("Marked a conversation as handled"),
+    "conversation.list": _l("Saw the ends of numbers in a list"),
+    "conversation.open": _l("Opened a conversation"),
+    "conversation.reveal": _l("Saw a conversation's number in full"),
+    "notice.create": _l("Made a notice"),
     "person.list": _l("Saw names in a list"),
     "person.open": _l("Opened a person's file"),
     "person.protect": _l("Changed whether a person is protected"),
     "person.reveal": _l("Saw a person's numbers in full"),
     "person.search": _l("Searched for a person"),
+    "rendition.approve": _l("Approved a text"),
+    "rendition.draft": _l("Drafted a text"),
+    "reply.bind": _l("Said whose reply it is"),
+    "reply.handle": _l("Marked a reply as handled"),
 }
 """Actions of the audit log. One without a word here is shown by its code."""
 
@@ -227,3 +248,82 @@ ELEMENTS: Words = {
     "address": _l("postal address"),
 }
 """What can leak. An import may name another element, which is then shown as it was named."""
+
+PURPOSES: Words = {
+    Purpose.NOTICE: _l("for campaigns"),
+    Purpose.HELP: _l("sent by itself to who asks for help"),
+    Purpose.WRONG_PERSON: _l("sent by itself to who is not the person"),
+}
+
+RENDITION_STATES: Words = {
+    RenditionState.DRAFT: _l("Draft"),
+    RenditionState.APPROVED: _l("Approved"),
+    RenditionState.RETIRED: _l("Retired"),
+}
+
+ADVICE: Words = {
+    Reason.NEEDS_LANGUAGE: _l("Find out which language they understand, and record it. Then they are texted."),
+    Reason.NEEDS_TRANSLATION: _l("Draft a text in their language and have it approved. Nobody is written to in another one."),
+    Reason.IN_CUSTODY: _l("Have the notice handed over by a person. A text could be read by whoever holds the phone."),
+    Reason.REMOVED: _l("Ask for a safety review, then their attorney. Nothing is sent abroad by itself."),
+    Reason.CUSTODY_UNKNOWN: _l("Find out where they are. Until then a text might reach somebody else."),
+    Reason.DECEASED: _l("Nothing is sent. Their next of kin or attorney may have to be told another way."),
+    Reason.PROTECTED: _l("A supervisor looks for an address that is confirmed to be safe."),
+    Reason.NO_CONTACT: _l("Find a phone, or write a letter, or ask their attorney."),
+    Reason.UNSAFE_CONTACT: _l("Ask them which phone is safe, or reach them another way."),
+    Reason.OPTED_OUT: _l("Respect it: no more texts to that phone. Write a letter, or ask their attorney."),
+    Reason.WRONG_NUMBER: _l("The phone belongs to somebody else. Find the right one."),
+    Reason.BAD_CONTACT: _l("The number cannot get texts. Find another one, or write a letter."),
+    Reason.NOT_DELIVERED: _l("The phone may be off for good. Try another phone, or write a letter."),
+    Reason.REFUSED: _l("Look at the carrier's code below, then try another way."),
+    Reason.FILTERED: _l("The carrier takes the text for spam. Speak to the carrier before anything is sent again."),
+    Reason.BLOCKED: _l("The text would tell what it is about. Mend it, and have it approved again."),
+    Reason.CANNOT_READ: _l("Call them, with an interpreter where one is needed."),
+}
+"""What to do for people whom a campaign leaves out or does not reach, by reason."""
+
+PAUSES: Words = {
+    "staff": _l("A member of staff paused it."),
+    "filtered": _l("Carriers refuse its texts as spam. Speak to the carrier before you resume it."),
+    "configuration": _l("The carrier refuses our account or our number. The person who runs this system has to mend that first."),
+}
+"""Why a campaign is paused, by what stands before the colon of the reason."""
+
+FINDINGS: Words = {
+    Code.WORD: _l("This word tells what the message is about. Write only that there is an important message."),
+    Code.A_NUMBER: _l("Seven to nine digits read as an A-number. Leave the number out."),
+    Code.DATE: _l("A full date may be a birth date or a hearing. Leave it to the letter."),
+    Code.KNOWN_VALUE: _l("This is something we know about the person. Take it out."),
+    Code.PHONE: _l("This number is not one of ours. Use ((phone))."),
+    Code.ADDRESS: _l("This web address is not ours. Use ((site)), and put a space after each full stop."),
+    Code.SHORTENER: _l("Links by public shorteners are blocked by carriers and seen by others. Use ((site))."),
+    Code.IMITATED_HOST: _l("This web address imitates letters of another alphabet. Use ((site))."),
+    Code.EMAIL: _l("No e-mail address belongs here. Use ((phone)) or ((site))."),
+    Code.FIELD: _l("This field is not allowed here, or was not filled."),
+    Code.MIXED_SCRIPT: _l("This word mixes two alphabets. Type it again in one, or put a space between them."),
+    Code.DIRECTION: _l("A hidden mark changes the direction of the text. Only pairs of isolates may stand around a field."),
+    Code.INVISIBLE: _l("A character that does not show stands here. Type the text again without it."),
+}
+"""What the non-disclosure check found, and how to mend it."""
+
+HEARD: Words = {
+    ReplyKind.STOP: _l("STOP: this phone is closed"),
+    ReplyKind.WRONG_PERSON: _l("Wrong person: this phone is set aside"),
+    ReplyKind.HELP: _l("HELP: asks for help"),
+    ReplyKind.CALL_ME: _l("Asks to be called"),
+    ReplyKind.OTHER_LANGUAGE: _l("Asks for another language"),
+    ReplyKind.ACKNOWLEDGE: _l("Says: I got this"),
+    ReplyKind.START: _l("START: wants texts again"),
+    ReplyKind.TEXT: _l("Wrote to us"),
+}
+"""What a reply means and did, as the inbox says it."""
+
+ANSWERS: Words = {
+    Purpose.HELP: _l("the answer to HELP"),
+    Purpose.WRONG_PERSON: _l("the answer to a wrong number"),
+}
+
+
+def refusal(sentence: str, **values: object) -> str:
+    """A sentence of a domain exception in the panel's language. The catalogues are made from those exceptions as well."""
+    return str(_(sentence, **values))

@@ -1,17 +1,30 @@
 """What all staff pages share: the menu, the words, dates, and pages of a long list."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from flask import Flask, current_app, request, url_for
-from flask_babel import LazyString, format_date, format_datetime, format_decimal, format_percent, get_locale
+from flask_babel import (
+    LazyString,
+    format_currency,
+    format_date,
+    format_datetime,
+    format_decimal,
+    format_percent,
+    format_timedelta,
+    get_locale,
+)
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
+from sqlalchemy.exc import SQLAlchemyError
 
 from outreach.access.accounts import Account
+from outreach.delivery import inbox
 from outreach.notices import languages
+from outreach.notices.notice import Summary
 from outreach.web import gate, words
 from outreach.web.panel import account_or_none, panel
 
@@ -97,6 +110,13 @@ def moment(value: datetime) -> Markup:
     )
 
 
+def second(value: datetime) -> Markup:
+    """As `moment`, for what changes while one looks at it."""
+    return Markup('<time datetime="{}">{} UTC</time>').format(
+        value.astimezone(UTC).isoformat(timespec="seconds"), format_datetime(value, "d MMM y, HH:mm:ss")
+    )
+
+
 def day(value: date) -> Markup:
     """A date as staff read it."""
     return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), format_date(value, "d MMM y"))
@@ -108,6 +128,21 @@ def percent(share: float) -> str:
     if 0 < share < 1:
         whole = min(99, max(1, whole))
     return str(format_percent(whole / 100))
+
+
+def money(value: Decimal) -> str:
+    """US dollars; parts of a cent are shown, because one text costs less than one."""
+    return str(format_currency(value, "USD", "¤#,##0.00##", currency_digits=False))
+
+
+def clock(value: time) -> str:
+    """An hour of the day, as it stands on a form: 09:00."""
+    return f"{value:%H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """How long something takes, in its largest unit: "3 minutes"."""
+    return str(format_timedelta(timedelta(seconds=max(1, seconds)), threshold=1.5))
 
 
 def language_name(code: str | None) -> str:
@@ -136,6 +171,11 @@ def account_option(found: Account) -> tuple[str, str]:
     return str(found.id), found.name
 
 
+def notice_option(found: Summary) -> tuple[str, str]:
+    """A notice as a choice in a form."""
+    return str(found.id), found.title
+
+
 def with_query(**changes: object) -> str:
     """The address of this page with other filters; None drops one."""
     query = {**request.args.to_dict(), **changes}
@@ -143,13 +183,26 @@ def with_query(**changes: object) -> str:
     return f"{request.path}?{urlencode(kept)}" if kept else request.path
 
 
+def waiting_replies() -> int:
+    """How many conversations wait for somebody, for the menu; 0 where that cannot be asked.
+
+    The menu stands on error pages too, also on the one that says that the database is gone.
+    """
+    try:
+        with panel().sessions.begin() as session:
+            return inbox.waiting(session)
+    except SQLAlchemyError:
+        return 0
+
+
 def prepare(app: Flask) -> None:
     """Give templates what they use."""
     app.jinja_env.filters.update(
-        moment=moment, day=day, number=format_decimal, percent=percent, language=language_name, action=action,
-        action_option=action_option, account_option=account_option,
+        moment=moment, day=day, number=format_decimal, percent=percent, money=money, clock=clock, second=second,
+        duration=duration, language=language_name, action=action,
+        action_option=action_option, account_option=account_option, notice_option=notice_option,
     )  # fmt: skip
-    app.jinja_env.globals.update(words=words, may=may, with_query=with_query, autonym=autonym)
+    app.jinja_env.globals.update(words=words, may=may, with_query=with_query, autonym=autonym, waiting_replies=waiting_replies)
 
     @app.context_processor
     def layout() -> dict[str, object]:

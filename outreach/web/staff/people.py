@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.access.accounts import Role
+from outreach.campaigns.campaign import Campaign
 from outreach.notices import languages
 from outreach.people import file, search
 from outreach.people.contact import Safety
@@ -42,7 +43,7 @@ def index() -> ResponseReturnValue:
     filters, number = _filters(), page_number()
     with panel().sessions.begin() as session:
         rows, total = listing.people(session, filters, limit=SIZE, offset=(number - 1) * SIZE)
-        choices = _choices(session)
+        choices = _choices(session, filters.campaign)
     return render_template(
         "staff/people/index.html",
         people=_with_names(rows, "filter"),
@@ -198,12 +199,16 @@ def _one_of(choices: words.Words, asked: str | None) -> str | None:
     return asked
 
 
-def _choices(session: Session) -> dict[str, object]:
-    """What the filters offer."""
+def _choices(session: Session, campaign_id: UUID | None) -> dict[str, object]:
+    """What the filters offer: also the campaign that is looked at, when it was not launched yet."""
+    campaigns = [(found.id, found.title) for found in standing.campaigns(session)]
+    draft = session.get(Campaign, campaign_id) if campaign_id else None
+    if draft is not None and draft.state not in standing.LAUNCHED:
+        campaigns.insert(0, (draft.id, draft.title))
     incidents = session.execute(select(Incident.id, Incident.code, Incident.title).order_by(Incident.code))
     names = sorted((language_name(language.code), language.code) for language in languages.all_languages())
     return {
         "incidents": [(incident_id, f"{code}: {title}") for incident_id, code, title in incidents],
-        "campaigns": [(campaign.id, campaign.title) for campaign in standing.campaigns(session)],
+        "campaigns": campaigns,
         "languages": [(code, name) for name, code in names] + [(NOT_KNOWN, language_name(None))],
     }

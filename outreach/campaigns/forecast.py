@@ -1,0 +1,118 @@
+"""What a campaign would do if it were launched now: who gets a text, who does not and why, what it costs, how long it takes."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from outreach.campaigns import audience
+from outreach.campaigns.audience import Preview
+from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.notices import segments
+from outreach.notices.house import House
+from outreach.notices.notice import Channel, Rendition, RenditionState
+from outreach.notices.segments import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The people of one language or one custody state, and how many of them get a text. `code` is None where it is not known."""
+
+    code: str | None
+    people: int
+    texted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts in one language: `each` is the segments of one, `cost` of all of them in US dollars."""
+
+    language: str
+    texts: int
+    encoding: Encoding
+    each: int
+    cost: Decimal
+
+    @property
+    def segments(self) -> int:
+        return self.texts * self.each
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """People who get no text, and why. `state` is what they will stand as."""
+
+    state: OutcomeState
+    reason: Reason
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`people` = `texted` + the people of `left_out`. Of the first step; `seconds` is None where nothing limits the speed."""
+
+    people: int
+    texted: int
+    by_language: tuple[Group, ...]
+    by_custody: tuple[Group, ...]
+    left_out: tuple[LeftOut, ...]
+    texts: tuple[Texts, ...]
+    seconds: float | None
+
+    @property
+    def messages(self) -> int:
+        return sum(t.texts for t in self.texts)
+
+    @property
+    def segments(self) -> int:
+        return sum(t.segments for t in self.texts)
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((t.cost for t in self.texts), Decimal(0))
+
+
+def forecast(
+    session: Session, notice_id: UUID, chosen: dict[str, list[str]], *, house: House, segments_per_second: float
+) -> Forecast:
+    """Counts only; nothing is decrypted and nothing is stored. `segments_per_second` 0: no limit."""
+    preview = audience.preview(session, notice_id, chosen)
+    left_out = Counter[tuple[OutcomeState, Reason]]()
+    for cell in preview.cells:
+        if cell.reason is not None:
+            left_out[cell.state, cell.reason] += cell.people
+    texts = tuple(_texts(session, notice_id, preview, house))
+    return Forecast(
+        people=preview.people,
+        texted=preview.count(OutcomeState.PLANNED),
+        by_language=_groups((c.language, c.people, c.reason is None) for c in preview.cells),
+        by_custody=_groups((c.custody, c.people, c.reason is None) for c in preview.cells),
+        left_out=tuple(LeftOut(state, reason, people) for (state, reason), people in left_out.most_common()),
+        texts=texts,
+        seconds=sum(t.segments for t in texts) / segments_per_second if segments_per_second else None,
+    )
+
+
+def _texts(session: Session, notice_id: UUID, preview: Preview, house: House) -> Iterable[Texts]:
+    approved = select(Rendition.language, Rendition.text).where(
+        Rendition.notice_id == notice_id,
+        Rendition.channel == Channel.SMS,
+        Rendition.state == RenditionState.APPROVED,
+    )
+    sources = dict(session.execute(approved).tuples().all())
+    for language, number in sorted(preview.texts_by_language.items(), key=lambda item: (-item[1], item[0])):
+        counted = segments.count(house.render(sources[language]))
+        yield Texts(language, number, counted.encoding, counted.segments, number * counted.segments * house.segment_price)
+
+
+def _groups(cells: Iterable[tuple[str | None, int, bool]]) -> tuple[Group, ...]:
+    people, texted = Counter[str | None](), Counter[str | None]()
+    for code, number, gets_text in cells:
+        people[code] += number
+        texted[code] += number if gets_text else 0
+    groups = (Group(code, number, texted[code]) for code, number in people.items())
+    return tuple(sorted(groups, key=lambda group: (-group.people, group.code or "")))

@@ -1,0 +1,316 @@
+"""The inbox: what came back, one conversation a phone. Every opening is in the audit log before a text is opened.
+
+    with sessions.begin() as session:
+        permit = inbox.ask_to_open(session, reply_id, by=reader)   # writes the entry; the block commits it
+    with sessions.begin() as session:
+        conversation = inbox.open_conversation(session, permit)
+
+A conversation is named by any reply in it. It is one phone's, not one person's: several people may use it, or nobody we know.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from outreach.access import audit
+from outreach.access.accounts import Account
+from outreach.access.sealing import keys_for
+from outreach.delivery.reply import NoReply, Reply
+from outreach.delivery.words import ReplyKind
+from outreach.people import file
+from outreach.people.contact import ContactKind, ContactPoint
+from outreach.people.file import HIDDEN, Brief, ProtectedRecord, Reader, RevealReason
+
+LONGEST = 200  # newest texts of each direction that one page shows
+
+# People use a phone by their contact points; a reply may also be bound to somebody who no longer does.
+_PROTECTED = """exists (
+    select 1 from person p where p.protected and p.id in (
+        select pc.person_id from person_contact pc join contact_point cp on cp.id = pc.contact_point_id
+        where cp.kind = 'phone' and cp.value_index = r.sender_index
+        union all select bound.person_id from reply bound where bound.sender_index = r.sender_index
+    )
+)"""
+
+_OPEN = "handled_at is null"
+
+_CONVERSATIONS = f"""
+    select (array_agg(id order by received_at desc, id desc))[1] as id, sender_index,
+        max(received_at) as at, count(*) as texts, count(*) filter (where {_OPEN}) as waiting,
+        bool_or(needs_human and {_OPEN}) as needs_human,
+        (array_agg(kind order by received_at desc, id desc))[1] as kind,
+        (array_agg(binding order by received_at desc, id desc))[1] as binding,
+        bool_or(({_OPEN} or not cast(:waiting as boolean))
+            and (needs_human or not cast(:needs_human as boolean))
+            and (cast(:kind as text) is null or kind = :kind)) as fits
+    from reply group by sender_index
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which conversations: with a reply nobody has handled (`waiting`), that a person must read, of one kind; all together."""
+
+    waiting: bool = False
+    needs_human: bool = False
+    kind: ReplyKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A conversation in the list. `id` is its newest reply, which `kind` and `binding` are of; `people` use the phone."""
+
+    id: UUID
+    at: datetime
+    texts: int
+    waiting: int
+    needs_human: bool
+    kind: str
+    binding: str
+    people: int
+    protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListPermit:
+    """The senders of these replies may be opened. Made by `ask_to_list` only."""
+
+    replies: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """This conversation may be opened, because an entry in the audit log says so. Made by `ask_to_open` only."""
+
+    reply_id: UUID
+    names: file.Permit
+    in_full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who uses the phone: as whose it is on file, and whether it is safe for them. `brief` has their name."""
+
+    person_id: UUID
+    role: str
+    safety: str
+    brief: Brief
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text of ours to that phone. `text` is None before the first try and after erasure; `code` is the provider's."""
+
+    at: datetime
+    campaign_id: UUID
+    campaign: str
+    language: str
+    state: str
+    reason: str | None
+    code: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A text from that phone. `text` is None after erasure; `answer` names the automatic answer that was given."""
+
+    at: datetime
+    id: UUID
+    kind: str
+    needs_human: bool
+    binding: str
+    person_id: UUID | None
+    answer: str | None
+    handled_at: datetime | None
+    handled_by: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One phone. `phone` is masked unless the permit is in full. `turns` are in the order of time; `cut`: older ones are left out.
+
+    `contact_state` is None for a stranger's phone. `newest` is its newest reply.
+    """
+
+    phone: str
+    in_full: bool
+    contact_state: str | None
+    users: tuple[User, ...]
+    turns: tuple[Said | Heard, ...]
+    cut: bool
+    newest: UUID
+    waiting: int
+
+
+def waiting(session: Session) -> int:
+    """How many conversations have a reply that a person must read and nobody has handled."""
+    return session.scalar(text(f"select count(distinct sender_index) from reply where {_OPEN} and needs_human")) or 0
+
+
+def conversations(session: Session, query: Query, *, limit: int, offset: int = 0) -> tuple[list[Line], int]:
+    """Conversations, the newest first, and how many fit in all. Nothing is opened."""
+    values = {"waiting": query.waiting, "needs_human": query.needs_human, "kind": query.kind}
+    total = session.scalar(text(f"select count(*) from ({_CONVERSATIONS}) c where fits"), values)
+    rows = session.execute(
+        text(f"""
+            select r.id, r.at, r.texts, r.waiting, r.needs_human, r.kind, r.binding,
+                (select count(*) from person_contact pc join contact_point cp on cp.id = pc.contact_point_id
+                 where cp.kind = 'phone' and cp.value_index = r.sender_index) as people,
+                {_PROTECTED} as protected
+            from ({_CONVERSATIONS}) r where fits order by r.at desc, r.id desc limit :limit offset :offset
+        """),
+        values | {"limit": limit, "offset": offset},
+    )
+    return [Line(*row) for row in rows], total or 0
+
+
+def ask_to_list(session: Session, lines: Sequence[Line], *, by: Reader) -> ListPermit:
+    """Leave to show the ends of these phones' numbers: one entry. Those of protected people are left out unless `by` supervises."""
+    shown = tuple(line.id for line in lines if by.supervises or not line.protected)
+    audit.record(session, by.actor, "conversation.list", "reply", conversations=len(shown), ids=[str(one) for one in shown])
+    return ListPermit(shown)
+
+
+def phones(session: Session, permit: ListPermit) -> dict[UUID, str]:
+    """The masked numbers, by reply."""
+    keys = keys_for(session, permit.replies)
+    rows = session.execute(select(Reply.id, Reply.sender_sealed).where(Reply.id.in_(permit.replies)))
+    return {
+        reply_id: file.masked(ContactKind.PHONE, keys[reply_id].open("reply.sender", reply_id, sealed))
+        if reply_id in keys
+        else HIDDEN
+        for reply_id, sealed in rows
+    }
+
+
+def require_visible(session: Session, reply_id: UUID, *, by: Reader) -> None:
+    """Raises NoReply, or ProtectedRecord when a protected person uses the phone and `by` does not supervise."""
+    protected = session.scalar(text(f"select {_PROTECTED} from reply r where r.id = :id"), {"id": reply_id})
+    if protected is None:
+        raise NoReply(str(reply_id))
+    if protected and not by.supervises:
+        raise ProtectedRecord
+
+
+def ask_to_open(session: Session, reply_id: UUID, *, by: Reader, reason: RevealReason | None = None) -> Permit:
+    """Leave to open a conversation and the names on it; with a reason, to see the number in full.
+
+    Raises NoReply or ProtectedRecord.
+    """
+    require_visible(session, reply_id, by=by)
+    people = [link.person_id for link in _links(session, reply_id)]
+    names = file.ask_to_list(session, people, query="conversation", by=by)
+    if reason is None:
+        audit.record(session, by.actor, "conversation.open", "reply", reply_id)
+    else:
+        audit.record(session, by.actor, "conversation.reveal", "reply", reply_id, reason=reason)
+    return Permit(reply_id, names, in_full=reason is not None)
+
+
+def open_conversation(session: Session, permit: Permit) -> Conversation:
+    """Raises Sealed when a field was moved or altered."""
+    asked = session.get_one(Reply, permit.reply_id)
+    replies = session.execute(
+        select(Reply, Account.name)
+        .outerjoin(Account, Account.id == Reply.handled_by)
+        .where(Reply.sender_index == asked.sender_index)
+        .order_by(Reply.received_at.desc(), Reply.id.desc())
+        .limit(LONGEST)
+    ).all()
+    contact = session.scalar(
+        select(ContactPoint).where(ContactPoint.kind == ContactKind.PHONE, ContactPoint.value_index == asked.sender_index)
+    )
+    keys = keys_for(session, [asked.id, *(reply.id for reply, _ in replies)])
+    heard = [
+        Heard(
+            reply.received_at, reply.id, reply.kind, reply.needs_human, reply.binding, reply.person_id, reply.answer,
+            reply.handled_at, name, keys[reply.id].open("reply.body", reply.id, reply.body_sealed) if reply.id in keys else None,
+        )
+        for reply, name in replies
+    ]  # fmt: skip
+    said = _said(session, contact.id) if contact else []
+    number = keys[asked.id].open("reply.sender", asked.id, asked.sender_sealed) if asked.id in keys else HIDDEN
+    briefs = file.briefs(session, permit.names)
+    turns: list[Said | Heard] = sorted([*heard, *said], key=lambda turn: turn.at)
+    return Conversation(
+        phone=number if permit.in_full else file.masked(ContactKind.PHONE, number),
+        in_full=permit.in_full,
+        contact_state=contact.state if contact else None,
+        users=tuple(
+            User(link.person_id, link.role, link.safety, briefs[link.person_id])
+            for link in _links(session, asked.id)
+            if link.person_id in briefs
+        ),
+        turns=tuple(turns),
+        cut=LONGEST in (len(heard), len(said)),
+        newest=heard[0].id,
+        waiting=sum(one.handled_at is None for one in heard),
+    )
+
+
+def mark_all_handled(session: Session, newest: UUID, *, by: Account) -> int:
+    """Mark every reply of the conversation up to this one as handled; how many. What came after it was not seen yet, and stays.
+
+    Safe to repeat. Raises NoReply.
+    """
+    seen = session.get(Reply, newest)
+    if seen is None:
+        raise NoReply(str(newest))
+    handled = session.scalars(
+        text(f"""
+            update reply set handled_at = now(), handled_by = :account
+            where sender_index = :sender and {_OPEN} and (received_at, id) <= (:at, :id) returning id
+        """),
+        {"account": by.id, "sender": seen.sender_index, "at": seen.received_at, "id": seen.id},
+    ).all()
+    if handled:
+        audit.record(session, by.actor, "conversation.handle", "reply", newest, ids=[str(one) for one in handled])
+    return len(handled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    person_id: UUID
+    role: str
+    safety: str
+
+
+def _links(session: Session, reply_id: UUID) -> list[_Link]:
+    """Who uses the phone: the owner first."""
+    rows = session.execute(
+        text("""
+            select pc.person_id, pc.role, pc.safety from reply r
+            join contact_point cp on cp.kind = 'phone' and cp.value_index = r.sender_index
+            join person_contact pc on pc.contact_point_id = cp.id
+            where r.id = :id order by pc.role <> 'own', pc.person_id
+        """),
+        {"id": reply_id},
+    )
+    return [_Link(*row) for row in rows]
+
+
+def _said(session: Session, contact_point_id: UUID) -> list[Said]:
+    rows = session.execute(
+        text(f"""
+            select coalesce(a.started_at, m.created_at) as at, m.campaign_id, c.title, m.language, m.state, m.reason,
+                a.error_code, a.id, a.body_sealed
+            from message m join campaign c on c.id = m.campaign_id
+            left join lateral (select * from attempt where message_id = m.id order by number desc limit 1) a on true
+            where m.contact_point_id = :contact order by 1 desc limit {LONGEST}
+        """),
+        {"contact": contact_point_id},
+    ).all()
+    key = keys_for(session, [contact_point_id]).get(contact_point_id)
+    return [
+        Said(
+            row.at, row.campaign_id, row.title, row.language, row.state, row.reason, row.error_code,
+            key.open("attempt.body", row.id, bytes(row.body_sealed)) if key and row.body_sealed else None,
+        )
+        for row in rows
+    ]  # fmt: skip

@@ -1,0 +1,131 @@
+"""How a launched campaign stands: its people by outcome, its texts by state, how fast it goes, and what went wrong."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.db import now
+from outreach.delivery.message import MessageState
+
+PACE_SECONDS = 60  # the speed is that of the last minute
+
+OUTCOMES = "select state, reason, count(*) as people from outcome where campaign_id = :campaign group by 1, 2"
+
+# Found by step, which is what messages are indexed by. The last code is looked up only for the few that went wrong.
+MESSAGES = """
+    select m.state, m.reason, last.code, count(*) as messages,
+        count(*) filter (where m.state = 'ready' and m.due_at <= now()) as due,
+        min(m.due_at) filter (where m.state = 'ready' and m.due_at > now()) as opens_at,
+        min(last.started_at) filter (where m.state = 'unknown') as oldest,
+        max(last.checked_at) filter (where m.state = 'unknown') as checked_at
+    from message m
+    left join lateral (
+        select a.error_code as code, a.started_at, a.checked_at from attempt a
+        where a.message_id = m.id order by a.number desc limit 1
+    ) last on m.state in ('undelivered', 'failed', 'cancelled', 'blocked', 'unknown')
+    where m.step_id in (select id from step where campaign_id = :campaign)
+    group by 1, 2, 3
+"""
+
+PACE = """
+    select count(*) from attempt a join message m on m.id = a.message_id
+    where m.step_id in (select id from step where campaign_id = :campaign) and a.started_at > now() - :seconds * interval '1 second'
+"""
+
+WRONG = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.CANCELLED, MessageState.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Texts that did not arrive, by what they came to, our reason, and the provider's code of the last try (where it gave one)."""
+
+    state: str
+    reason: str | None
+    code: str | None
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`outcomes` sums to the audience, always. `messages` counts texts by state.
+
+    `due` texts could go now; the others that are ready wait until `opens_at` (the hours, or a next try). `oldest_unknown` is since
+    when the longest is unknown, `looked_up_at` when the provider was last asked about one. `per_minute` is of the last minute.
+    """
+
+    as_of: datetime
+    outcomes: Counter[str]
+    reasons: Counter[tuple[str, str]]
+    messages: Counter[str]
+    due: int
+    opens_at: datetime | None
+    trouble: tuple[Trouble, ...]
+    oldest_unknown: datetime | None
+    looked_up_at: datetime | None
+    per_minute: int
+
+    @property
+    def people(self) -> int:
+        return self.outcomes.total()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until what could go now is gone, at the speed of the last minute; None when that cannot be told."""
+        waiting = self.due + self.messages[MessageState.SUBMITTING]
+        return PACE_SECONDS * waiting / self.per_minute if waiting and self.per_minute else None
+
+
+def of(session: Session, campaign_id: UUID) -> Progress:
+    """Three statements, whatever the number of people. A campaign that was not launched has nobody in it yet."""
+    outcomes, reasons, messages = Counter[str](), Counter[tuple[str, str]](), Counter[str]()
+    for row in session.execute(text(OUTCOMES), {"campaign": campaign_id}):
+        outcomes[row.state] += row.people
+        if row.reason:
+            reasons[row.state, row.reason] += row.people
+    rows = session.execute(text(MESSAGES), {"campaign": campaign_id}).all()
+    for row in rows:
+        messages[row.state] += row.messages
+    trouble = [Trouble(row.state, row.reason, row.code, row.messages) for row in rows if row.state in WRONG]
+    return Progress(
+        as_of=now(),
+        outcomes=outcomes,
+        reasons=reasons,
+        messages=messages,
+        due=sum(row.due for row in rows),
+        opens_at=min((row.opens_at for row in rows if row.opens_at), default=None),
+        trouble=tuple(sorted(trouble, key=lambda one: (-one.messages, one.state, one.reason or "", one.code or ""))),
+        oldest_unknown=min((row.oldest for row in rows if row.oldest), default=None),
+        looked_up_at=max((row.checked_at for row in rows if row.checked_at), default=None),
+        per_minute=session.scalar(text(PACE), {"campaign": campaign_id, "seconds": PACE_SECONDS}) or 0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A campaign in the list. `outcomes` is empty until it is planned."""
+
+    id: UUID
+    title: str
+    state: str
+    state_reason: str | None
+    created_at: datetime
+    launched_at: datetime | None
+    outcomes: Counter[str]
+
+
+def lines(session: Session) -> list[Line]:
+    """Every campaign, newest first, with where its people stand."""
+    standing: dict[UUID, Counter[str]] = {}
+    for row in session.execute(text("select campaign_id, state, count(*) as people from outcome group by 1, 2")):
+        standing.setdefault(row.campaign_id, Counter())[row.state] += row.people
+    rows = session.execute(
+        text("select id, title, state, state_reason, created_at, launched_at from campaign order by created_at desc, id desc")
+    )
+    return [
+        Line(row.id, row.title, row.state, row.state_reason, row.created_at, row.launched_at, standing.get(row.id, Counter()))
+        for row in rows
+    ]
