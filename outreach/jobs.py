@@ -34,6 +34,7 @@ from outreach.notices.notice import Channel
 from outreach.people.roster import importing
 from outreach.people.roster import limits as roster
 from outreach.people.roster.problems import RosterError
+from outreach.people.roster.report import Report
 from outreach.providers.twilio import TwilioTexts, codes
 from outreach.settings import Settings
 
@@ -169,7 +170,7 @@ def run_roster(import_id: str) -> None:
     _with_roster(importing.run, import_id)
 
 
-def _with_roster(work: Callable[..., importing.Report], import_id: str) -> None:
+def _with_roster(work: Callable[..., Report], import_id: str) -> None:
     m = machine()
     try:
         report = work(m.sessions, UUID(import_id), roster_limits(m.settings), today=now().date())

@@ -13,8 +13,8 @@ from outreach.access.audit import COMMAND
 from outreach.db import now
 from outreach.people.roster import importing
 from outreach.people.roster.columns import DateOrder
-from outreach.people.roster.importing import Kind, Report
 from outreach.people.roster.problems import RosterError
+from outreach.people.roster.report import Kind, Report
 
 DAY = click.DateTime(["%Y-%m-%d"])
 STEPS = 1_000  # of the progress bar: it shows the part of the file that was read

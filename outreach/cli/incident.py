@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from outreach import jobs
 from outreach.access.audit import COMMAND
-from outreach.people.roster import importing
+from outreach.people import incident
 
 
 @click.group()
@@ -24,7 +24,8 @@ def add(code: str, title: str, occurred_on: dt.datetime | None) -> None:
     try:
         with jobs.machine().sessions.begin() as session:
             day = occurred_on.date() if occurred_on else None
-            importing.add_incident(session, code=code, title=title, occurred_on=day, by=COMMAND)
+            added = incident.add(session, code=code, title=title, occurred_on=day)
+            incident.record_added(session, added, by=COMMAND)
     except IntegrityError:
         raise click.ClickException(f"There is an incident {code!r} already. Choose another code.") from None
     click.echo(f"Added incident {code}.")

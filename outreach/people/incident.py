@@ -4,8 +4,10 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ForeignKey, Index, LargeBinary, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from outreach.access import audit
+from outreach.access.audit import Actor
 from outreach.db import Base, new_id, now
 
 
@@ -35,3 +37,16 @@ class Exposure(Base):
         Index("exposure_row_key", "incident_id", "row_index", unique=True),
         Index("exposure_person_idx", "person_id"),
     )
+
+
+def add(session: Session, *, code: str, title: str, occurred_on: date | None) -> Incident:
+    """A new incident. Its code is unique (IntegrityError). Whoever calls this also calls `record_added`, last of all."""
+    incident = Incident(id=new_id(), code=code, title=title, occurred_on=occurred_on)
+    session.add(incident)
+    session.flush()
+    return incident
+
+
+def record_added(session: Session, incident: Incident, *, by: Actor) -> None:
+    """Write into the audit log that the incident was added."""
+    audit.record(session, by, "incident.add", "incident", incident.id)

@@ -8,10 +8,8 @@
 run again whenever they died. Their report holds counts, codes, names of columns and numbers of rows, and nothing about anybody.
 """
 
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import BinaryIO
 from uuid import UUID
@@ -22,25 +20,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from outreach.access import audit
 from outreach.access.audit import COMMAND, SYSTEM, Actor, ActorKind
 from outreach.db import new_id, now
+from outreach.people import incident
 from outreach.people.incident import Incident
 from outreach.people.roster import merging, quarantine, store
 from outreach.people.roster.columns import ColumnMapping, DateOrder, fingerprint, recognise
 from outreach.people.roster.fields import Field
 from outreach.people.roster.imports import ImportState, RememberedMapping, RosterImport
 from outreach.people.roster.limits import Limits
-from outreach.people.roster.merging import Added, Merge
-from outreach.people.roster.problems import N_, Fault, Problem, RosterError
-from outreach.people.roster.reading import Roster, RosterRow, open_roster
-from outreach.people.roster.rows import BadRow, ParsedRow, ParseOptions, row_parser, survey_dates
-
-BATCH = 1_000  # rows looked up and copied together
-TOLD_EVERY = 0.5  # seconds between two writings of how far an import is
-EXAMPLES = 20  # numbers of rows that a report keeps for each kind of problem
+from outreach.people.roster.passes import Progress, Told, look_through, mapping_of, open_import, put_in
+from outreach.people.roster.problems import N_, RosterError
+from outreach.people.roster.report import Report
 
 HALTED = N_("The work stopped because of a fault of the system. Nothing was imported. Tell an administrator, then start again.")
-
-Progress = Callable[[int, float], None]
-"""Told of the rows done so far, and the fraction of the file that was read (0 to 1)."""
 
 
 class NoSuchImport(LookupError):
@@ -58,7 +49,7 @@ class BadAnswer(Exception):
 class NotAnswered(Exception):
     """Something has to be answered before the import: what a column means, or how its dates are written."""
 
-    def __init__(self, report: "Report") -> None:
+    def __init__(self, report: Report) -> None:
         sentences = [f"No column is mapped to {' or '.join(group)}." for group in report.missing]
         sentences += [
             f"Say how “{question.header}” writes its dates: day/month/year (dmy), month/day/year (mdy), or year first (ymd)."
@@ -66,71 +57,6 @@ class NotAnswered(Exception):
         ]
         super().__init__(" ".join(sentences))
         self.report = report
-
-
-@dataclass(frozen=True, slots=True)
-class DateQuestion:
-    """A column whose dates can be read in two ways. The counts are of rows that fit one order only, or both."""
-
-    index: int
-    header: str
-    day_first: int
-    month_first: int
-    either: int
-    suggestion: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of problem or remark: how many rows have it, and the numbers of the first of them."""
-
-    code: str
-    column: str
-    count: int
-    rows: tuple[int, ...]
-    details: Mapping[str, str | int]  # of the first of them
-
-    @property
-    def problem(self) -> Problem:
-        return Problem(Fault(self.code), self.column, self.details)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a dry run found, or an import did. Every row is new, updated, unchanged, quarantined or quarantined before.
-
-    While there are `questions`, or groups of fields of which one is `missing`, the other counts are not made yet.
-    """
-
-    rows: int = 0
-    added: Added = field(default_factory=Added)
-    quarantined: int = 0
-    quarantined_before: int = 0
-    corrected: int = 0  # rows that came back mended, with the number of the row in quarantine they mend
-    problems: tuple[Kind, ...] = ()
-    remarks: tuple[Kind, ...] = ()
-    questions: tuple[DateQuestion, ...] = ()
-    missing: tuple[tuple[str, ...], ...] = ()
-    perhaps_swapped: tuple[str, ...] = ()  # headers whose true dates were perhaps turned by a spreadsheet program
-    file_remarks: tuple[Mapping[str, object], ...] = ()
-
-    @property
-    def answered(self) -> bool:
-        return not self.questions and not self.missing
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, object]) -> "Report":
-        """The reverse of `as_json`."""
-        values: dict[str, object] = dict(stored)
-        values["added"] = Added(**values.get("added") or {})  # type: ignore[arg-type]  # written by as_json
-        for name, kind in (("problems", Kind), ("remarks", Kind), ("questions", DateQuestion)):
-            listed = values.get(name) or []
-            assert isinstance(listed, list)
-            values[name] = tuple(kind(**one) for one in listed)
-        return cls(**values)  # type: ignore[arg-type]  # likewise
 
 
 def upload(
@@ -154,18 +80,6 @@ def upload(
     session.flush()
     audit.record(session, by, "import.upload", "import", record.id, bytes=kept.size, format=str(roster.kind))
     return record
-
-
-def open_import(session: Session, record: RosterImport, limits: Limits, *, sheet: str | None = None) -> Roster:
-    """The roster of an import, read through this session. Raises RosterError."""
-    stored = record.mapping.get("sheet")
-    stream = store.open_file(session, record.id, record.file_size)
-    return open_roster(stream, limits=limits, sheet=sheet or (str(stored) if stored else None))
-
-
-def mapping_of(record: RosterImport) -> ColumnMapping:
-    """What each column of the file means."""
-    return ColumnMapping.from_json(record.mapping)
 
 
 def choose(session: Session, import_id: UUID, mapping: ColumnMapping) -> None:
@@ -205,7 +119,7 @@ def check(
     `rehearse=False` only looks through the file, for what has to be answered before. A file that cannot be read to its end
     makes the import failed. Raises RosterError then, NoSuchImport, or NotNow.
     """
-    told = _Told(sessions, import_id, progress)
+    told = Told(sessions, import_id, progress)
     with sessions() as session:
         record = session.get(RosterImport, import_id)
         if record is None:
@@ -213,10 +127,10 @@ def check(
         if record.state not in (ImportState.UPLOADED, ImportState.CHECKED):
             raise NotNow("This import was run already, or discarded.")
         try:
-            report = _look_through(session, record, limits)
+            report = look_through(session, record, limits)
             if report.answered and rehearse:
                 merging.lock(session)
-                report = _import(session, record, limits, today, told, report)
+                report = put_in(sessions, session, record, limits, today, told, report)
         except RosterError as error:
             session.rollback()
             fail(sessions, import_id, error.message)
@@ -254,9 +168,9 @@ def run(
             # Whoever looks sees that it runs; the row is changed by short transactions only, until the last moment.
             running = update(RosterImport).where(RosterImport.id == import_id)
             other.execute(running.values(state=ImportState.RUNNING, rows_done=0, error=None))
-        told = _Told(sessions, import_id, progress)
+        told = Told(sessions, import_id, progress)
         try:
-            report = _import(session, record, limits, today, told, Report(file_remarks=_remarks_of(record)))
+            report = put_in(sessions, session, record, limits, today, told, Report(file_remarks=_remarks_of(record)))
         except RosterError as error:
             session.rollback()
             fail(sessions, import_id, error.message)
@@ -317,15 +231,6 @@ def forgotten(session: Session) -> list[tuple[UUID, bool]]:
     return [(row.id, row.state == ImportState.RUNNING) for row in session.execute(waiting.order_by(RosterImport.id))]
 
 
-def add_incident(session: Session, *, code: str, title: str, occurred_on: date | None, by: Actor) -> Incident:
-    """A new incident. Its code is unique (IntegrityError) and neutral: it is shown on pages and in commands."""
-    incident = Incident(id=new_id(), code=code, title=title, occurred_on=occurred_on)
-    session.add(incident)
-    session.flush()
-    audit.record(session, by, "incident.add", "incident", incident.id)
-    return incident
-
-
 def import_file(
     sessions: sessionmaker[Session],
     stream: BinaryIO,
@@ -360,12 +265,13 @@ def begin(
 ) -> UUID:  # fmt: skip
     """Upload and look through a file, with everything answered beforehand; the import is then checked, and can be run."""
     with sessions.begin() as session:
-        incident = session.scalar(select(Incident).where(Incident.code == incident_code))
-        if incident is None:
-            incident = add_incident(session, code=incident_code, title=title or incident_code, occurred_on=occurred_on, by=by)
-        record = upload(session, stream, incident_id=incident.id, as_of=as_of, by=by, limits=limits)
+        found = session.scalar(select(Incident).where(Incident.code == incident_code))
+        chosen = found or incident.add(session, code=incident_code, title=title or incident_code, occurred_on=occurred_on)
+        record = upload(session, stream, incident_id=chosen.id, as_of=as_of, by=by, limits=limits)
         mapping = _with_fields(mapping_of(record), fields)
         choose(session, record.id, mapping)
+        if found is None:
+            incident.record_added(session, chosen, by=by)
     report = check(sessions, record.id, limits, today=today, rehearse=False)
     if report.questions and date_order is not DateOrder.UNKNOWN and not report.missing:
         with sessions.begin() as session:
@@ -376,15 +282,6 @@ def begin(
             discard(session, record.id, by=by)
         raise NotAnswered(report)
     return record.id
-
-
-def first_rows(session: Session, record: RosterImport, limits: Limits, *, today: date, count: int = 10) -> list[ParsedRow | BadRow]:
-    """The first rows as they will be stored, for staff to look at; they are never written down. Raises RosterError."""
-    mapping = mapping_of(record)
-    if mapping.missing:
-        return []
-    parse = row_parser(mapping, ParseOptions(today=today, cell_characters=limits.cell_characters))
-    return [parse(row) for _, row in zip(range(count), open_import(session, record, limits).rows(), strict=False)]
 
 
 def _with_fields(mapping: ColumnMapping, fields: Mapping[str, str]) -> ColumnMapping:
@@ -416,114 +313,3 @@ def _remember(session: Session, mapping: ColumnMapping) -> None:
 
 def _remarks_of(record: RosterImport) -> tuple[Mapping[str, object], ...]:
     return Report.from_json(record.report).file_remarks
-
-
-def _look_through(session: Session, record: RosterImport, limits: Limits) -> Report:
-    """Count the rows, and find what has to be answered before they can be read."""
-    mapping = mapping_of(record)
-    roster = open_import(session, record, limits)
-    rows = 0
-
-    def counted() -> Iterator[RosterRow]:
-        nonlocal rows
-        for row in roster.rows():
-            rows += 1
-            yield row
-
-    tallies = survey_dates(counted(), mapping)
-    columns = mapping.columns
-    return Report(
-        rows=rows,
-        questions=tuple(
-            DateQuestion(index, columns[index].header, tally.day_first, tally.month_first, tally.either, tally.suggestion)
-            for index, tally in tallies.items()
-            if tally.needed and columns[index].date_order is DateOrder.UNKNOWN
-        ),
-        missing=tuple(tuple(group) for group in mapping.missing),
-        perhaps_swapped=tuple(columns[index].header for index, tally in tallies.items() if tally.perhaps_swapped),
-        file_remarks=tuple(remark.as_json() for remark in roster.remarks),
-    )
-
-
-def _import(session: Session, record: RosterImport, limits: Limits, today: date, told: "_Told", looked: Report) -> Report:
-    """Read, merge and set aside, in the session's transaction, which the caller commits or undoes."""
-    mapping = mapping_of(record)
-    roster = open_import(session, record, limits)
-    parse = row_parser(mapping, ParseOptions(today=today, cell_characters=limits.cell_characters))
-    problems, remarks = _Kinds(), _Kinds()
-    merge = Merge(session, record, remarks.add)
-    aside = quarantine.Aside(session, record, mapping)
-    rows = 0
-    good: list[ParsedRow] = []
-    cells: dict[int, tuple[str, ...]] = {}
-
-    def finish() -> None:
-        refused = merge.add(good)
-        for one in refused:
-            problems.add(one.number, one.problem)
-            aside.put(one.number, cells[one.number], (one.problem,))
-        numbers = {one.number for one in refused}
-        for row in good:
-            if row.number not in numbers:
-                aside.mended(cells[row.number])
-        aside.finish()
-        good.clear()
-        cells.clear()
-        told.tell(rows, roster.fraction_read)
-
-    for row in roster.rows():
-        rows += 1
-        parsed = parse(row)
-        if isinstance(parsed, BadRow):
-            for problem in parsed.problems:
-                problems.add(row.number, problem)
-            aside.put(row.number, row.cells, parsed.problems)
-        else:
-            for remark in parsed.remarks:
-                remarks.add(row.number, remark)
-            good.append(parsed)
-            cells[row.number] = row.cells
-        if not rows % BATCH:
-            finish()
-    finish()
-    return replace(
-        looked, rows=rows, added=merge.added, quarantined=aside.new, quarantined_before=aside.before, corrected=aside.corrected,
-        problems=problems.listed(), remarks=remarks.listed(),
-    )  # fmt: skip
-
-
-class _Kinds:
-    """Counts problems by kind and column, and keeps the numbers of the first rows of each."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-        self._details: dict[tuple[str, str], Mapping[str, str | int]] = {}
-
-    def add(self, number: int, problem: Problem) -> None:
-        kind = (problem.code.value, problem.column)
-        self._counts[kind] += 1
-        self._details.setdefault(kind, dict(problem.details))
-        if self._counts[kind] <= EXAMPLES:
-            self._rows[kind].append(number)
-
-    def listed(self) -> tuple[Kind, ...]:
-        return tuple(Kind(*kind, count, tuple(self._rows[kind]), self._details[kind]) for kind, count in self._counts.most_common())
-
-
-class _Told:
-    """Says how far an import is: to the caller, and in a short transaction of its own, so that pages can show it."""
-
-    def __init__(self, sessions: sessionmaker[Session], import_id: UUID, progress: Progress | None) -> None:
-        self._sessions = sessions
-        self._import_id = import_id
-        self._progress = progress
-        self._last = time.monotonic()
-
-    def tell(self, rows: int, fraction: float) -> None:
-        if self._progress is not None:
-            self._progress(rows, fraction)
-        if time.monotonic() - self._last >= TOLD_EVERY:
-            self._last = time.monotonic()
-            with self._sessions.begin() as session:
-                session.execute(update(RosterImport).where(RosterImport.id == self._import_id).values(rows_done=rows))
