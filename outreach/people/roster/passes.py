@@ -114,7 +114,8 @@ def put_in(
     with sessions() as reading, ThreadPoolExecutor(1, "roster") as writer:
         roster = open_import(reading, record, limits)
         written: Future[None] | None = None
-        for batch in _batches(roster.rows(), parse):
+        came_back = quarantine.ID_HEADER in roster.headers
+        for batch in _batches(_unguarded(roster.rows()) if came_back else roster.rows(), parse):
             if written is not None:
                 written.result()
                 told.tell(rows, roster.fraction_read)
@@ -127,6 +128,10 @@ def put_in(
         looked, rows=rows, added=merge.added, quarantined=aside.new, quarantined_before=aside.before, corrected=aside.corrected,
         problems=problems.listed(), remarks=remarks.listed(),
     )  # fmt: skip
+
+
+def _unguarded(rows: Iterator[RosterRow]) -> Iterator[RosterRow]:
+    return (replace(row, cells=quarantine.undo_guard(row.cells)) for row in rows)
 
 
 def _batches(rows: Iterator[RosterRow], parse: RowParser) -> Iterator[_Batch]:

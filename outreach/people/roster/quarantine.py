@@ -21,7 +21,14 @@ PROBLEM_HEADER = "problem"
 OWN_HEADERS = (ID_HEADER, PROBLEM_HEADER)
 """Columns that a download of rows in quarantine adds: they come back with the mended file, and are no facts."""
 
-_CELLS = "quarantined_row.cells"
+CELLS = "quarantined_row.cells"
+
+
+def undo_guard(cells: tuple[str, ...]) -> tuple[str, ...]:
+    """Cells of a download as they were before the guard against formulas put an apostrophe in front of "+1 202"."""
+    return tuple(
+        cell[1:].replace("\\|", "|") if len(cell) > 1 and cell[0] == "'" and cell[1] in "@+-=|%" else cell for cell in cells
+    )
 
 
 class Aside:
@@ -86,7 +93,7 @@ class Aside:
         new = self._vault.new_key(row_id)
         self._rows.add("data_key", row_id, new.version, new.wrapped)
         self._rows.add(
-            "quarantined_row", row_id, self._record.id, number, new.key.seal(_CELLS, row_id, self._as_json(cells)), index,
+            "quarantined_row", row_id, self._record.id, number, new.key.seal(CELLS, row_id, self._as_json(cells)), index,
             Jsonb([problem.as_json() for problem in problems]), RowState.OPEN, now(),
         )  # fmt: skip
         self.new += 1
@@ -98,7 +105,7 @@ class Aside:
         row = self._session.scalar(wanted.where(QuarantinedRow.state == RowState.OPEN)) if row_id else None
         if row is None:
             return False
-        row.cells_sealed = key_for(self._session, row.id).seal(_CELLS, row.id, self._as_json(cells))
+        row.cells_sealed = key_for(self._session, row.id).seal(CELLS, row.id, self._as_json(cells))
         row.row_index, row.problems = index, [problem.as_json() for problem in problems]
         self._session.flush()
         self.before += 1
