@@ -103,7 +103,7 @@ def _texts(session: Session, notice_id: UUID, preview: Preview, house: House) ->
         Rendition.channel == Channel.SMS,
         Rendition.state == RenditionState.APPROVED,
     )
-    sources = dict(session.execute(approved).tuples().all())
+    sources = dict(session.execute(approved).all())
     for language, number in sorted(preview.texts_by_language.items(), key=lambda item: (-item[1], item[0])):
         counted = segments.count(house.render(sources[language]))
         yield Texts(language, number, counted.encoding, counted.segments, number * counted.segments * house.segment_price)
