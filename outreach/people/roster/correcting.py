@@ -109,7 +109,10 @@ def correct(session: Session, row_id: UUID, cells: Mapping[str, str], *, today: 
 
 
 def dismiss(session: Session, row_id: UUID, *, by: Actor) -> None:
-    """Decide that the row is not to go in. It stays, sealed, and does not come back with the file. Raises NoSuchRow or AlreadyHandled."""
+    """Decide that the row is not to go in. It stays, sealed, so that it does not come back with the same file.
+
+    Raises NoSuchRow or AlreadyHandled.
+    """
     _close(_locked(session, row_id), RowState.DISMISSED, by)
     session.flush()
     audit.record(session, by, "quarantine.dismiss", "quarantined_row", row_id)

@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from outreach.access import accounts as _accounts  # noqa: F401  # its table is what `created_by` refers to
 from outreach.db import Base, new_id, now
 
 

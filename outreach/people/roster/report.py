@@ -72,6 +72,10 @@ class Report:
             listed = values.get(name) or []
             assert isinstance(listed, list)
             values[name] = tuple(kind(**one) for one in listed)
+        for name in ("missing", "perhaps_swapped", "file_remarks"):
+            listed = values.get(name) or []
+            assert isinstance(listed, list)
+            values[name] = tuple(listed)
         return cls(**values)  # type: ignore[arg-type]  # likewise
 
 
