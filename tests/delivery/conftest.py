@@ -1,12 +1,18 @@
 """The stage of `tests.stage`, raised for each test that asks for it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from outreach.notices.house import House
 from tests.stage import Stage, raised, swept
+
+HOUSE = House({"program": "Letter Line", "phone": "1-800-555-0199", "site": "notices.example.org"}, 3, Decimal("0.0079"))
+LEASE = timedelta(minutes=2)
 
 
 @pytest.fixture
