@@ -229,7 +229,7 @@ def masked(kind: str, value: str) -> str:
     """Enough of a phone number or an address to tell two apart, and not enough to use it."""
     match kind:
         case ContactKind.PHONE:
-            return f"{HIDDEN} {HIDDEN} {value[-2:]}"
+            return f"{HIDDEN} {HIDDEN} {value[-4:]}"
         case ContactKind.EMAIL:
             name, _, domain = value.partition("@")
             return f"{name[:1]}{HIDDEN}@{domain}"

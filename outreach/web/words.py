@@ -257,7 +257,7 @@ PURPOSES: Words = {
 
 RENDITION_STATES: Words = {
     RenditionState.DRAFT: _l("Draft"),
-    RenditionState.APPROVED: _l("Approved"),
+    RenditionState.APPROVED: _l("Approved text"),
     RenditionState.RETIRED: _l("Retired"),
 }
 

@@ -4,12 +4,15 @@ axe finds a part of what can be wrong. docs/access.md lists what was tried by ha
 """
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pyotp
 import pytest
+import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -17,9 +20,14 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from outreach.access.accounts import Role
+from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.notices import notice
+from outreach.notices.notice import Notice, Purpose
 from outreach.people.contact import ContactKind, ContactRole, Safety
 from outreach.people.custody import Custody
+from outreach.people.incident import Incident
+from outreach.people.person import Person
 from tests.factories import (
     PASSWORD,
     TOTP_SECRET,
@@ -27,8 +35,10 @@ from tests.factories import (
     make_campaign,
     make_contact,
     make_incident,
+    make_message,
     make_outcome,
     make_person,
+    make_reply,
 )
 from tests.web.conftest import SignIn
 
@@ -116,6 +126,28 @@ def people(session: Session) -> str:
     return str(layla.id)
 
 
+@pytest.fixture
+def work(session: Session, people: str) -> dict[str, str]:
+    """A notice with Arabic and Amharic drafts, a draft campaign, a running one, and a conversation; the id of each."""
+    notice.create_starters(session)
+    shipped = session.scalars(sa.select(Notice).where(Notice.purpose == Purpose.NOTICE)).one()
+    layla = session.get_one(Person, UUID(people))
+    phone = make_contact(session, layla, value="+12025550142", safety=Safety.YES)
+    incident = session.scalars(sa.select(Incident)).one()
+    draft = make_campaign(
+        session, title="Draft one", notice_id=shipped.id, audience={"incidents": [str(incident.id)]}, state=CampaignState.DRAFT
+    )
+    running = make_campaign(session, title="Running one", audience={"incidents": [str(incident.id)]})
+    make_outcome(session, running, layla, OutcomeState.EXHAUSTED, Reason.OPTED_OUT)
+    make_message(
+        session, running, phone, layla, text="لديك رسالة مهمة", language="ar", state="failed", reason="opted_out", code="21610"
+    )
+    make_message(session, running, make_contact(session, layla), layla, text="ok", language="es", state="unknown")
+    reply = make_reply(session, "+12025550142", "شكراً لكم", layla)
+    session.commit()
+    return {"PERSON": people, "NOTICE": str(shipped.id), "DRAFT": str(draft.id), "RUNNING": str(running.id), "REPLY": str(reply.id)}
+
+
 PAGES = {
     "sign in": ("/sign-in", None),
     "overview": ("/", Role.OFFICER),
@@ -129,6 +161,17 @@ PAGES = {
     "own account": ("/account", Role.APPROVER),
     "refused": ("/accounts", Role.OFFICER),
     "not found": ("/nowhere", Role.OFFICER),
+    "notices": ("/notices", Role.OFFICER),
+    "notice": ("/notices/NOTICE", Role.SUPERVISOR),
+    "text in Arabic": ("/notices/NOTICE/ar", Role.APPROVER),
+    "text in Amharic": ("/notices/NOTICE/am", Role.OFFICER),
+    "text, edited": ("/notices/NOTICE/ar/edit", Role.OFFICER),
+    "campaigns": ("/campaigns", Role.APPROVER),
+    "new campaign": ("/campaigns/new", Role.OFFICER),
+    "campaign, draft": ("/campaigns/DRAFT", Role.OFFICER),
+    "campaign, running": ("/campaigns/RUNNING", Role.SUPERVISOR),
+    "replies": ("/replies", Role.OFFICER),
+    "conversation": ("/replies/REPLY", Role.SUPERVISOR),
 }
 
 
@@ -140,9 +183,9 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("locale", "width"), [("en", 1280), ("en", 375), ("es", 1280), ("es", 375)])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_accessible_and_fits_the_screen(visit: Visit, people: str, name: str, locale: str, width: int) -> None:
+def test_a_page_is_accessible_and_fits_the_screen(visit: Visit, work: dict[str, str], name: str, locale: str, width: int) -> None:
     path, role = PAGES[name]
-    page = visit(path.replace("PERSON", people), role, locale=locale, width=width)
+    page = visit(re.sub("[A-Z]{2,}", lambda found: work[found[0]], path), role, locale=locale, width=width)
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page scrolls sideways"
 
@@ -233,3 +276,34 @@ def test_on_a_phone_the_menu_opens_and_closes_by_keyboard(visit: Visit) -> None:
 def test_the_native_name_runs_from_right_to_left(visit: Visit, people: str) -> None:
     page = visit(f"/people/{people}", Role.OFFICER)
     assert page.get_by_text("ليلى المثال").evaluate("e => getComputedStyle(e).direction") == "rtl"
+
+
+def test_the_checks_follow_what_is_typed(visit: Visit, work: dict[str, str]) -> None:
+    page = visit(f"/notices/{work['NOTICE']}/es/edit", Role.OFFICER)
+    page.get_by_label("The text").fill("((program)): su solicitud de asilo")
+    page.get_by_text("This word tells what the message is about").wait_for()
+    assert violations(page) == []
+    page.get_by_label("The text").fill("((program)): ((phone))")
+    page.get_by_text("Nothing in it tells what it is about").wait_for()
+
+
+def test_progress_moves_by_itself_and_keeps_the_focus(visit: Visit, work: dict[str, str], session: Session) -> None:
+    page = visit(f"/campaigns/{work['RUNNING']}", Role.OFFICER)
+    page.get_by_text("0 of 1 people have been reached or told").wait_for()
+    page.locator("#to-exhausted").focus()
+    session.execute(sa.text("update outcome set state = 'told' where reason = 'opted_out'"))
+    person = make_person(session)
+    make_outcome(session, session.get_one(Campaign, UUID(work["RUNNING"])), person, OutcomeState.EXHAUSTED, Reason.NO_CONTACT)
+    session.commit()
+    page.get_by_text("1 of 2 people have been reached or told").wait_for()
+    assert page.evaluate("document.activeElement.id") == "to-exhausted"
+    session.execute(sa.text("update campaign set state = 'paused' where title = 'Running one'"))
+    session.commit()
+    page.get_by_text("Paused: nothing is handed over").wait_for()
+
+
+def test_an_arabic_text_runs_from_right_to_left_with_the_number_in_order(visit: Visit, work: dict[str, str]) -> None:
+    page = visit(f"/notices/{work['NOTICE']}/ar", Role.APPROVER)
+    quote = page.locator("blockquote").first
+    assert quote.evaluate("e => [getComputedStyle(e).direction, e.lang]") == ["rtl", "ar"]
+    assert "1-800-555-0199" in quote.inner_text()

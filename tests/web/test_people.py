@@ -288,7 +288,7 @@ def test_a_search_is_in_the_log_without_its_words(
 def test_the_file_shows_what_is_known_and_masks_the_numbers(sign_in: SignIn, page: Fetch, layla: Person) -> None:
     file = page(sign_in(Role.OFFICER), f"/people/{layla.id}")
     for part in (
-        "SAMPLE, Layla", "ليلى المثال", "•••001", "••• 42", "l•••@example.org", "second: French", "In proceedings", "Needed",
+        "SAMPLE, Layla", "ليلى المثال", "•••001", "••• 0142", "l•••@example.org", "second: French", "In proceedings", "Needed",
         "Released", "In detention", "2022-A", "name, birth date", "Do not contact : Never use", "shared with 1 other person",
         "First notice", "Their answer", "وصلتني الرسالة &lt;b&gt;شكراً&lt;/b&gt;", "لدينا رسالة لك", "code 30003",
         "Delivered to the phone", "also about 1 other person", "Opened a person's file",

@@ -131,8 +131,8 @@ def percent(share: float) -> str:
 
 
 def money(value: Decimal) -> str:
-    """US dollars; parts of a cent are shown, because one text costs less than one."""
-    return str(format_currency(value, "USD", "¤#,##0.00##", currency_digits=False))
+    """US dollars; of small sums also parts of a cent, because one text costs less than one."""
+    return str(format_currency(value, "USD", "¤#,##0.00##" if value < 1 else "¤#,##0.00", currency_digits=False))
 
 
 def clock(value: time) -> str:

@@ -152,11 +152,11 @@ def approve(notice_id: UUID, language: str, version: int) -> ResponseReturnValue
     _found, texts = _notice(notice_id)
     after = _next(_waiting(texts), language)
     message = _("%(language)s is approved.", language=language_name(language))
-    left = len(_waiting(texts))
     if after is None:
         flash(message, "success")
         return redirect(url_for(".show", notice_id=notice_id))
-    flash(f"{message} {ngettext('%(num)s draft is left.', '%(num)s drafts are left.', left)}", "success")
+    more = ngettext("%(num)s draft is left.", "%(num)s drafts are left.", len(_waiting(texts)))
+    flash(f"{message} {more}", "success")
     return redirect(url_for(".text", notice_id=notice_id, language=after))
 
 
@@ -165,8 +165,10 @@ def check(source: str, language: str) -> Checked:
     house = _house()
     try:
         rendered = house.render(source)
-    except fields.FieldError as error:
-        return Checked(None, None, (), Decimal(0), (Problem(None, f"{_('A field in brackets is not right.')} {error}"),))
+    except fields.FieldError:
+        offered = ", ".join(f"(({name}))" for name in sorted(house.values))
+        sentence = _("A field in brackets is misspelt or is none of ours. These can be used: %(fields)s.", fields=offered)
+        return Checked(None, None, (), Decimal(0), (Problem(None, sentence),))
     counted = segments.count(rendered)
     problems = [Problem(finding.word, str(words.FINDINGS[finding.code])) for finding in house.findings(rendered, language)]
     if counted.segments > house.max_segments:
