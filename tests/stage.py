@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -333,3 +334,13 @@ def poll(condition: Any, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < end, "What was waited for did not happen."
         time.sleep(0.01)
+
+
+@pytest.fixture
+def stage(database_url: str, redis_url: str, engine: sa.Engine, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """A stage of one's own; a folder's conftest.py imports it.
+
+    Settings for it: `@pytest.mark.parametrize("stage", [{"sms_attempts": "1"}], indirect=True)`.
+    """
+    with swept(engine), raised(tmp_path, database_url, redis_url, engine, getattr(request, "param", None)) as found:
+        yield found

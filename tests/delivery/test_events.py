@@ -144,7 +144,7 @@ def test_the_same_report_twice_is_kept_once(journey: Journey) -> None:
     assert not journey.hear("sent")
 
 
-@pytest.mark.parametrize("late", ["while it waits", "when it is due again", "when it is handed over again", "when that was accepted"])
+@pytest.mark.parametrize("late", ["while it waits", "when it is due again", "when it is handed over again", "when that is taken"])
 def test_delivered_after_undelivered_wins_however_late_it_comes(journey: Journey, late: str) -> None:
     journey.record(Verdict.ACCEPTED)
     journey.hear_all([("undelivered", "30003")], at_once=True)
@@ -152,9 +152,9 @@ def test_delivered_after_undelivered_wins_however_late_it_comes(journey: Journey
     if late != "while it waits":
         journey.later()
         retry_undelivered(journey.session)
-    if late in ("when it is handed over again", "when that was accepted"):
+    if late in ("when it is handed over again", "when that is taken"):
         assert journey.claim()
-    if late == "when that was accepted":
+    if late == "when that is taken":
         journey.record(Verdict.ACCEPTED)
     journey.hear("delivered", attempt=0)
     journey.apply()
@@ -279,7 +279,7 @@ class TestAnAttemptThatWasGivenUp:
         assert (released.state, released.attempt_state(1)) == ("accepted", "accepted")
 
     @pytest.mark.parametrize("status", ["sent", "undelivered", "failed"])
-    def test_a_report_about_it_while_the_next_one_is_alive_does_not_stop_other_reports(self, released: Journey, status: str) -> None:
+    def test_a_report_about_it_while_the_next_one_is_alive_stops_no_other_report(self, released: Journey, status: str) -> None:
         released.claim()
         released.record(Verdict.ACCEPTED)
         released.hear(status, attempt=0)
