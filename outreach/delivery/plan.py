@@ -33,27 +33,37 @@ LATER_STEP = f"""
         from decided d join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
         where d.excluded is null and d.exhausted is null and o.state <> 'told'
     ),
+    again as (
+        select o.campaign_id, o.person_id from outcome o join wanted on wanted.person_id = o.person_id
+        where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded')
+        order by o.campaign_id, o.person_id for update of o
+    ),
     standing as (
         update outcome o set state = 'planned', reason = null, updated_at = now()
-        from wanted where o.campaign_id = :campaign and o.person_id = wanted.person_id and o.state in ('exhausted', 'excluded')
+        from again where o.campaign_id = again.campaign_id and o.person_id = again.person_id
     )
 """
 
+# People of one phone and language get the id of the first of them, by sorting once. Joining messages and people again would be
+# left to PostgreSQL's guess that there is one row of each, and so to comparing everybody with everybody.
 MESSAGES = """,
+    addressed as materialized (
+        select person_id, contact_point_id, language, rendition_id,
+            first_value(id) over each_phone as message_id, row_number() over each_phone = 1 as first
+        from (select new_id() as id, wanted.* from wanted) numbered
+        window each_phone as (partition by contact_point_id, language)
+    ),
     decision as (
         insert into message (id, step_id, campaign_id, contact_point_id, rendition_id, channel, language, state, due_at,
             attempts, created_at, updated_at)
-        select new_id(), :step, :campaign, contact_point_id, rendition_id, :channel, language, 'ready', now(), 0, now(), now()
-        from (select distinct contact_point_id, language, rendition_id from wanted) each_phone
-        on conflict do nothing
-        returning id, contact_point_id, language
+        select message_id, :step, :campaign, contact_point_id, rendition_id, :channel, language, 'ready', now(), 0, now(), now()
+        from addressed where first
+        returning 1
     ),
     about as (
-        insert into message_person (message_id, person_id)
-        select decision.id, wanted.person_id from decision join wanted using (contact_point_id, language)
-        returning 1
+        insert into message_person (message_id, person_id) select message_id, person_id from addressed
     )
-    select (select count(*) from decision) as messages, (select count(*) from about) as people
+    select count(*) as messages from decision
 """
 
 
@@ -77,6 +87,15 @@ def plan(session: Session, step_id: UUID) -> int:
     step.planned_at = now()
     session.flush()
     return int(counts.messages)
+
+
+def refresh_statistics(session: Session) -> None:
+    """Tell PostgreSQL how many rows there are now. To be done after planning, in a transaction of its own.
+
+    It finds that out by itself within a minute or so, and until then claims and records as if a campaign were of a handful of
+    people: comparing each of them with everybody.
+    """
+    session.execute(text("analyze outcome, message, message_person"))
 
 
 def due_steps(session: Session) -> list[UUID]:
