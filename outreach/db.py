@@ -51,7 +51,8 @@ def new_id() -> UUID:
 def make_engine(database_url: str, *, pool: type[Pool] = QueuePool) -> Engine:
     """An engine whose errors never show parameters.
 
-    `pool=NullPool` is for processes that fork: RQ's work-horses must not share their parent's connections.
+    It connects when it is first used: a process that forks must not have used it before, since two would speak on one
+    connection. `pool=NullPool` is for what connects once.
     """
     options: dict[str, object] = {"poolclass": pool, "hide_parameters": True}
     if pool is not NullPool:

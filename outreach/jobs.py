@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import NullPool, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -75,8 +75,8 @@ def text_provider(chosen: Settings) -> TwilioTexts:
 
 
 def machine_for(chosen: Settings) -> Machine:
-    """Nothing is connected yet, and connections are not pooled: the workers that use this fork."""
-    engine = make_engine(chosen.database_url, pool=NullPool)
+    """Nothing is connected yet, so that a worker may fork after this. It never connects itself: only its jobs do."""
+    engine = make_engine(chosen.database_url)
     return Machine(chosen, make_sessions(engine, Vault(FileKeyRing(chosen.key_ring))))
 
 
@@ -123,6 +123,9 @@ def plan_campaign(campaign_id: str) -> None:
             text("select id from step where campaign_id = :id and planned_at is null order by position"), {"id": UUID(campaign_id)}
         ).all()
         planned = sum(plan.plan(session, step) for step in plan.due_steps(session) if step in steps)
+    if planned:
+        with machine().sessions.begin() as session:
+            plan.refresh_statistics(session)
     log.info("plan.planned", campaign=campaign_id, messages=planned)
     ring(machine().settings, dispatch)
 
@@ -191,6 +194,9 @@ def sweep_once(m: Machine) -> sweep.Swept:
     s = m.settings
     with m.sessions.begin() as session:
         swept = sweep.sweep(session)
+    if swept.planned:
+        with m.sessions.begin() as session:
+            plan.refresh_statistics(session)
     waits = reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, s.poll_after_seconds)
     asked = reconcile.reconcile(m.sessions, text_provider(s), waits)
     if any((swept.planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked)):

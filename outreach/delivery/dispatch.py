@@ -1,7 +1,8 @@
 """Dispatching: claim, call, record, again and again, with many calls in flight and no transaction open while they are.
 
-    claim (one transaction) ──> send up to `in_flight` at once ──> record (one transaction) ──> the next batch
+    claim (one transaction) ──> send many at once ──> record (one transaction) ──> the next batch
 
+Two crews do this side by side, so that one's calls are in flight while the other is at the database.
 Killed anywhere, nothing is lost and nothing is sent twice: what was not committed is claimed again, and what was committed and
 not recorded is found by the sweep and reconciled with the provider.
 """
@@ -22,6 +23,7 @@ from outreach.providers.contract import Receipt, TextProvider, Verdict
 log = structlog.get_logger()
 
 MARGIN_SECONDS = 2.0  # of a lease, left for recording
+CREWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +58,45 @@ def dispatch(
 async def _dispatch(
     sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
 ) -> Worked:
-    end, sent = time.monotonic() + pace.seconds, 0
-    async with provider, pace.limiter or nullcontext():
+    end = time.monotonic() + pace.seconds
+
+    def claim_next() -> Batch:
+        with sessions.begin() as session:
+            return claim(session, channel, pace.batch, rules)
+
+    def write_down(results: list[Result]) -> None:
+        with sessions.begin() as session:
+            record(session, results, limits, provider.name)
+
+    async def crew(lanes: int) -> Worked:
+        sent = 0
         while time.monotonic() < end:
             began = time.monotonic()
-            with sessions.begin() as session:
-                batch: Batch = claim(session, channel, pace.batch, rules)
+            batch = await asyncio.to_thread(claim_next)
             if not batch.seen:
                 return Worked(sent, more=False)
             if not batch.claimed:
                 continue
             # A worker that was frozen past its lease must not send: the sweep may have given the message to another.
             fence = began + rules.lease.total_seconds() - pace.timeout - MARGIN_SECONDS
-            results = await _send_all(provider, batch.claimed, pace, fence)
-            with sessions.begin() as session:
-                record(session, results, limits, provider.name)
+            results = await _send_all(provider, batch.claimed, pace, fence, lanes)
+            await asyncio.to_thread(write_down, results)
             sent += sum(1 for r in results if r.receipt.verdict != Verdict.NOT_SENT)
-    return Worked(sent, more=True)
+        return Worked(sent, more=True)
+
+    crews = min(CREWS, pace.in_flight)
+    async with provider, pace.limiter or nullcontext():
+        # A crew that fails does not keep the other from recording the answers that it waits for.
+        ended = await asyncio.gather(*(crew(pace.in_flight // crews) for _ in range(crews)), return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    worked = [each for each in ended if isinstance(each, Worked)]
+    return Worked(sum(each.sent for each in worked), any(each.more for each in worked))
 
 
-async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: Pace, fence: float) -> list[Result]:
-    """Send all, `in_flight` at a time: each lane takes the next message as soon as it is free."""
+async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: Pace, fence: float, lanes: int) -> list[Result]:
+    """Send all, `lanes` at a time: each lane takes the next message as soon as it is free."""
     waiting = iter(claimed)
     results: list[Result] = []
 
@@ -85,7 +105,7 @@ async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: 
             receipt = await _send_one(provider, item, pace, fence)
             results.append(Result(item.message_id, receipt))
 
-    await asyncio.gather(*(lane() for _ in range(min(pace.in_flight, len(claimed)))))
+    await asyncio.gather(*(lane() for _ in range(min(lanes, len(claimed)))))
     return results
 
 
