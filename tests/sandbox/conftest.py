@@ -44,6 +44,11 @@ class Receiver:
         return [webhook for webhook in self.received if webhook.path == path]
 
     def statuses(self, path: str) -> list[str]:
+        """What was reported, as life goes. The order of arrival is nobody's promise: two posts may be under way at once."""
+        life = ("sent", "delivered", "undelivered", "failed")
+        return sorted(self.arrived(path), key=life.index)
+
+    def arrived(self, path: str) -> list[str]:
         return [webhook.fields["MessageStatus"] for webhook in self.at(path)]
 
 

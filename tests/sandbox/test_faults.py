@@ -165,8 +165,8 @@ def test_a_rule_decides_what_becomes_of_a_text(
         ({"fault": "missing"}, []),
         ({"fault": "missing", "statuses": ["delivered"]}, ["sent"]),
         ({"fault": "missing", "statuses": ["sent"]}, ["delivered"]),
-        ({"fault": "doubled", "statuses": ["sent"]}, ["delivered", "sent", "sent"]),
-        ({"fault": "doubled"}, ["delivered", "delivered", "sent", "sent"]),
+        ({"fault": "doubled", "statuses": ["sent"]}, ["sent", "sent", "delivered"]),
+        ({"fault": "doubled"}, ["sent", "sent", "delivered", "delivered"]),
     ],
 )
 def test_callbacks_can_be_left_out_or_doubled(
@@ -175,7 +175,7 @@ def test_callbacks_can_be_left_out_or_doubled(
     carrier.control.fault(**rule)  # type: ignore[arg-type]
     sid = send(twilio, callback=f"{receiver.url}/cb")
     carrier.control.wait_until_quiet()
-    assert sorted(receiver.statuses("/cb")) == reported
+    assert receiver.statuses("/cb") == reported
     assert twilio.messages(sid).fetch().status == "delivered"
 
 
@@ -190,10 +190,10 @@ def test_a_doubled_callback_carries_the_same_idempotency_token(twilio: Client, c
 
 
 def test_the_final_callback_can_overtake_the_earlier_one(twilio: Client, carrier: Sandbox, receiver: Receiver) -> None:
-    carrier.control.fault("reordered", ms=50)
+    carrier.control.fault("reordered", ms=500)
     send(twilio, callback=f"{receiver.url}/cb")
     carrier.control.wait_until_quiet()
-    assert receiver.statuses("/cb") == ["delivered", "sent"]
+    assert receiver.arrived("/cb") == ["delivered", "sent"]
 
 
 def test_a_late_callback_comes_after_the_status_can_be_fetched(twilio: Client, carrier: Sandbox, receiver: Receiver) -> None:
@@ -207,7 +207,7 @@ def test_a_wrongly_signed_callback_is_refused_by_twilios_validator(twilio: Clien
     carrier.control.fault("bad_signature", statuses=["delivered"])
     send(twilio, callback=f"{receiver.url}/cb")
     carrier.control.wait_until_quiet()
-    assert [webhook.genuine for webhook in receiver.received] == [True, False]
+    assert {w.fields["MessageStatus"]: w.genuine for w in receiver.received} == {"sent": True, "delivered": False}
 
 
 def outcomes(books: Path, seed: int, phones: list[str]) -> list[bool]:
