@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.db import make_engine, make_sessions
 from outreach.settings import Settings
-from outreach.web import errors, gate, headers, languages, request_log, staff
+from outreach.web import errors, gate, headers, languages, request_log, staff, uploads
 from outreach.web.panel import Panel
 from outreach.web.webhooks import add_webhooks
 
@@ -33,6 +33,7 @@ def create_app(settings: Settings, sessions: sessionmaker[Session] | None = None
     panel = Panel(settings, sessions, ring)
     app = Flask(__name__, template_folder=str(TEMPLATES))
     app.extensions["outreach"] = panel
+    app.request_class = uploads.UploadRequest
     app.config.update(
         SECRET_KEY=settings.secret_key,
         TRUSTED_HOSTS=list(settings.trusted_hosts),

@@ -102,6 +102,13 @@ def discard(session: Session, import_id: UUID, *, by: Actor) -> None:
     audit.record(session, by, "import.discard", "import", import_id)
 
 
+def ask_to_look(session: Session, import_id: UUID, *, by: Actor) -> None:
+    """Write into the audit log that rows of a file are looked at; the caller commits before opening it. Raises NoSuchImport."""
+    if session.get(RosterImport, import_id) is None:
+        raise NoSuchImport
+    audit.record(session, by, "import.look", "import", import_id)
+
+
 def locked(session: Session, import_id: UUID) -> RosterImport:
     """The import, which nobody else changes until the transaction ends. Raises NoSuchImport."""
     record = session.get(RosterImport, import_id, with_for_update={"key_share": True}, populate_existing=True)
@@ -133,7 +140,7 @@ def check(
                 report = put_in(sessions, session, record, limits, today, told, report)
         except RosterError as error:
             session.rollback()
-            fail(sessions, import_id, error.message)
+            fail(sessions, import_id, error)
             raise
         session.rollback()
     with sessions.begin() as session:
@@ -173,7 +180,7 @@ def run(
             report = put_in(sessions, session, record, limits, today, told, Report(file_remarks=_remarks_of(record)))
         except RosterError as error:
             session.rollback()
-            fail(sessions, import_id, error.message)
+            fail(sessions, import_id, error)
             raise
         store.forget(session, import_id)
         session.refresh(record)
@@ -189,11 +196,12 @@ def run(
     return report
 
 
-def fail(sessions: sessionmaker[Session], import_id: UUID, sentence: str) -> None:
-    """The import cannot be done: say why, and delete its file."""
+def fail(sessions: sessionmaker[Session], import_id: UUID, error: RosterError) -> None:
+    """The import cannot be done: say why, in words and for pages as {"failed": {"code", "details"}}, and delete its file."""
     with sessions.begin() as session:
         record = locked(session, import_id)
-        record.state, record.error, record.finished_at = ImportState.FAILED, sentence, now()
+        record.state, record.error, record.finished_at = ImportState.FAILED, error.message, now()
+        record.report = {"failed": {"code": error.code.value, "details": error.details}}
         store.forget(session, import_id)
 
 

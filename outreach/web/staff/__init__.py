@@ -2,9 +2,19 @@
 
 from flask import Flask
 
-from outreach.web.staff import accounts, audit, auth, base, campaigns, notices, overview, people, replies
+from outreach.web.staff import accounts, audit, auth, base, campaigns, imports, notices, overview, people, replies
 
-PAGES = (auth.pages, overview.pages, people.pages, campaigns.pages, notices.pages, replies.pages, audit.pages, accounts.pages)
+PAGES = (
+    auth.pages,
+    overview.pages,
+    people.pages,
+    imports.pages,
+    campaigns.pages,
+    notices.pages,
+    replies.pages,
+    audit.pages,
+    accounts.pages,
+)
 
 
 def add_pages(app: Flask) -> None:
