@@ -95,8 +95,9 @@ def expire_leases(session: Session) -> int:
             )
             select message_id from attempts
         """)
-    )
-    return len(rows.all())
+    ).all()
+    project(session, [row.message_id for row in rows])
+    return len(rows)
 
 
 def reconcile(sessions: sessionmaker[Session], provider: TextProvider, waits: Waits, *, size: int = 500) -> int:

@@ -249,6 +249,13 @@ def test_an_attempt_nobody_finished_never_blocks_its_phone(journey: Journey) -> 
     assert journey.state == "delivered"
 
 
+def test_whoever_may_have_got_a_text_from_a_worker_that_died_is_in_progress(journey: Journey) -> None:
+    assert journey.outcome == "planned"
+    journey.later()
+    reconcile.expire_leases(journey.session)
+    assert (journey.state, journey.outcome) == ("unknown", "in_progress")
+
+
 class TestAnAttemptThatWasGivenUp:
     """Absence was proved twice, and yet the carrier had the text: a worker frozen for longer than anybody thought."""
 
