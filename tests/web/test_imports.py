@@ -99,7 +99,7 @@ def test_a_roster_becomes_people(
     assert "Row 0 of 2" in page(officer, address).text
     work()
     done = page(officer, address)
-    assert "1 rows wait to be corrected" in done.text
+    assert "Rows that wait to be corrected: 1" in done.text
     assert f"{address}/rows" in done.links()
     assert "T-1" in page(officer, "/imports").text
     with sessions() as session:
@@ -169,7 +169,7 @@ def test_dates_in_doubt_are_asked_for_before_anything_is_counted(
     assert officer.get(address).headers["Location"] == f"{address}/columns"
     asked = page(officer, f"{address}/columns")
     assert "How does “Date of Birth” write its dates?" in asked.text
-    assert "1 could be both" in asked.text
+    assert "either: 1" in asked.text
     assert not [field for field in asked.all("input") if field.get("type") == "radio" and "checked" in field], (
         "nothing is suggested"
     )
