@@ -1,0 +1,76 @@
+"""`python -m benchmarks`, which is `make bench`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from benchmarks import callbacks, carrier, ground, importing, machine, planning, results, sending
+from benchmarks.figure import Figure
+
+RESULTS = Path(__file__).parent / "results"
+FIGURES = ("import", "plan", "send", "callbacks", "carrier")
+MEMORY = (10_000, 100_000)  # people or rows, at which the peak memory of a worker is noted
+FULL = 1_000_000
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(FIGURES), help="Measure this figure only; may be repeated.")
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns of floor and system.")
+@click.option("--rows", type=click.IntRange(1), default=10_000, show_default=True, help="Roster rows a run.")
+@click.option("--people", type=click.IntRange(1), default=100_000, show_default=True, help="People planned a run.")
+@click.option("--messages", type=click.IntRange(1), default=20_000, show_default=True, help="People texted a run.")
+@click.option("--reports", type=click.IntRange(2), default=20_000, show_default=True, help="Delivery reports a run.")
+@click.option("--carrier-people", type=click.IntRange(1), default=6_309, show_default=True, help="People of the end-to-end run.")
+@click.option("--memory", "sizes", multiple=True, type=click.IntRange(1), default=MEMORY, help="Sizes for the peak memory.")
+@click.option("--full", is_flag=True, help="Note the peak memory of a worker at 1,000,000 people too: an hour or so.")
+@click.option("--name", default="bench", show_default=True, help="Of the file with the results.")
+@click.option("--results", "folder", type=click.Path(path_type=Path, file_okay=False), default=RESULTS, help="Where it goes.")
+def main(
+    *,
+    only: tuple[str, ...],
+    repeats: int,
+    rows: int,
+    people: int,
+    messages: int,
+    reports: int,
+    carrier_people: int,
+    sizes: tuple[int, ...],
+    full: bool,
+    name: str,
+    folder: Path,
+) -> None:
+    """Measure import, planning, sending and callbacks, each beside its floor, on engines of their own."""
+    wanted = only or FIGURES
+    with ground.prepared() as on:
+        described = machine.describe(on)
+        measures: dict[str, Callable[[], list[Figure]]] = {
+            "import": lambda: [importing.measure(on, rows=rows, repeats=repeats, memory=sizes, say=say)],
+            "plan": lambda: [planning.measure(on, people_count=people, repeats=repeats, say=say)],
+            "send": lambda: [
+                sending.measure(on, messages=messages, repeats=repeats, memory=(*sizes, *((FULL,) if full else ())), say=say)
+            ],
+            "callbacks": lambda: callbacks.measure(on, callbacks=reports // 2 * 2, repeats=repeats, say=say),
+            "carrier": lambda: [carrier.measure(on, people_count=carrier_people, say=say)],
+        }
+        figures: list[Figure] = []
+        for figure in FIGURES:
+            if figure in wanted:
+                say(figure)
+                figures += measures[figure]()
+    options: dict[str, object] = {
+        "only": list(wanted), "repeats": repeats, "rows": rows, "people": people, "messages": messages, "reports": reports,
+        "carrier_people": carrier_people, "memory": list(sizes), "full": full,
+    }  # fmt: skip
+    result = results.as_json(described, options, figures)
+    path = results.write(folder, name, result)
+    click.echo(results.table(result))
+    click.echo(f"\nWritten to {path}")
+
+
+if __name__ == "__main__":
+    main()
