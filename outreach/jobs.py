@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import text
+from sqlalchemy import NullPool, Pool, QueuePool, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -74,16 +74,19 @@ def text_provider(chosen: Settings) -> TwilioTexts:
     )
 
 
-def machine_for(chosen: Settings) -> Machine:
-    """Nothing is connected yet, so that a worker may fork after this. It never connects itself: only its jobs do."""
-    engine = make_engine(chosen.database_url)
+def machine_for(chosen: Settings, *, pool: type[Pool] = NullPool) -> Machine:
+    """Nothing is connected yet. Unless there is a pool, each connection is closed after its use."""
+    engine = make_engine(chosen.database_url, pool=pool)
     return Machine(chosen, make_sessions(engine, Vault(FileKeyRing(chosen.key_ring))))
 
 
 @functools.cache
 def machine() -> Machine:
-    """This process's own, made from its environment. A worker makes it before it forks."""
-    return machine_for(settings.load())
+    """This process's own, made from its environment. A worker makes it before it forks, and never connects: only its jobs do.
+
+    A job keeps its connections: to connect anew for each batch costs as much as the batch.
+    """
+    return machine_for(settings.load(), pool=QueuePool)
 
 
 def dispatch() -> None:
