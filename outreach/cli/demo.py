@@ -188,7 +188,7 @@ def _until_settled(system: Running, machine: jobs.Machine) -> None:
             reports = session.scalar(text("select count(*) from event where applied_at is null"))
         moving = sum(states.get(s, 0) for s in ("ready", "submitting", "unknown"))
         line = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
-        if line != shown:
+        if line and line != shown:
             say(f"  {line}")
             shown = line
         if states and not moving and not reports and not system.control.summary()["pending"]:
@@ -232,6 +232,6 @@ def _print_addresses(system: Running) -> None:
 
 
 def _print_sign_ins() -> None:
-    say(f"Sign in with one of these, the password {PASSWORD!r}, and the code (new ones: python -m outreach demo --codes):")
+    say(f"Sign in with one of these, the password {PASSWORD!r}, and the code (new ones: .venv/bin/python -m outreach demo --codes):")
     for role in Role:
         say(f"  {role:<10}  code {pyotp.TOTP(TOTP_SECRETS[role]).now()}   key {TOTP_SECRETS[role]}")
