@@ -232,6 +232,6 @@ def _print_addresses(system: Running) -> None:
 
 
 def _print_sign_ins() -> None:
-    say(f"Sign in with one of these, the password {PASSWORD!r}, and the code (new ones: .venv/bin/python -m outreach demo --codes):")
+    say(f"Sign in with one of these, the password {PASSWORD!r}, and the code. New codes: .venv/bin/python -m outreach demo --codes")
     for role in Role:
         say(f"  {role:<10}  code {pyotp.TOTP(TOTP_SECRETS[role]).now()}   key {TOTP_SECRETS[role]}")
