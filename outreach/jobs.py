@@ -44,6 +44,7 @@ QUEUE = "outreach"  # one queue for each worker: a worker on several was measure
 LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
+FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,7 @@ class AllowedJob(Job):
 def report_failure(job: Job, _kind: type[BaseException], error: BaseException, _traceback: object) -> bool:
     """RQ's exception handler: log type and place, and store nothing in Redis. The sweep re-does what the job left."""
     log.error("job.failed", job=job.id, function=job.func_name, exc_info=error)
+    job.connection.expire(job.key, FAILED_SECONDS)  # RQ sets no end to a failed job where its own handler is turned off.
     return False
 
 

@@ -97,7 +97,7 @@ COPY = """
 LIVE = ("open", "unknown", "accepted", "sent")
 
 
-@pytest.mark.parametrize(("first", "second"), product(LIVE, LIVE))
+@pytest.mark.parametrize(("first", "second"), list(product(LIVE, LIVE)))
 def test_a_message_has_one_live_attempt(claimed: Session, first: str, second: str) -> None:
     if first != "open":
         claimed.execute(sa.text("update attempt set state = :state"), {"state": first})
@@ -106,7 +106,7 @@ def test_a_message_has_one_live_attempt(claimed: Session, first: str, second: st
     assert refused(claimed, COPY, **values)
 
 
-@pytest.mark.parametrize(("first", "second"), product(LIVE[:2], LIVE[:2]))
+@pytest.mark.parametrize(("first", "second"), list(product(LIVE[:2], LIVE[:2])))
 def test_a_destination_has_one_undecided_attempt_whatever_the_message(claimed: Session, first: str, second: str) -> None:
     if first != "open":
         claimed.execute(sa.text("update attempt set state = :state"), {"state": first})
