@@ -70,13 +70,17 @@ def upload(officer: FlaskClient) -> Upload:
 
 
 @pytest.fixture
-def work(rings: list[tuple[object, ...]], sessions: sessionmaker[Session], web_settings: Settings) -> Callable[[], None]:
+def work(
+    rings: list[tuple[object, ...]], sessions: sessionmaker[Session], web_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
     """Do what the panel has rung for, as a worker does."""
+    monkeypatch.setattr(jobs, "machine", lambda: jobs.Machine(web_settings, sessions))
 
     def work() -> None:
         for job, import_id in rings:
-            does = {jobs.check_roster: importing.check, jobs.run_roster: importing.run}[job]  # type: ignore[index]  # the jobs rung for here
-            does(sessions, UUID(str(import_id)), jobs.roster_limits(web_settings), today=now().date())  # type: ignore[operator]  # alike
+            assert job in (jobs.check_roster, jobs.run_roster)
+            assert job in jobs.ALLOWED.values()
+            (jobs.check_roster if job is jobs.check_roster else jobs.run_roster)(str(import_id))
         rings.clear()
 
     return work
@@ -241,16 +245,33 @@ def test_a_failed_import_says_why_in_the_reader_s_language(
     assert failed["code"] == FileFault.QUOTE_NOT_CLOSED
 
 
-def test_an_import_that_halted_can_be_looked_through_again(
-    officer: FlaskClient, upload: Upload, page: Fetch, sessions: sessionmaker[Session], rings: list[tuple[object, ...]]
-) -> None:
+def _broken(_session: Session) -> None:
+    raise ZeroDivisionError
+
+
+def test_an_import_that_fails_by_our_fault_halts_until_somebody_starts_it_again(
+    officer: FlaskClient, upload: Upload, page: Fetch, work: Callable[[], None], sessions: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     import_id, _ = upload(HEADER + GOOD)
-    assert import_id is not None
-    importing.halt(sessions, import_id)
-    rings.clear()
+    with monkeypatch.context() as broken:
+        broken.setattr(merging, "lock", _broken)
+        with pytest.raises(ZeroDivisionError):
+            work()
+    with sessions() as session:
+        assert importing.forgotten(session) == [], "it is not tried every minute"
     assert "stopped because of a fault of the system" in page(officer, f"/imports/{import_id}").text
     assert submit(officer, f"/imports/{import_id}/check").status_code == 302
-    assert rings == [(jobs.check_roster, str(import_id))]
+    work_again = page(officer, f"/imports/{import_id}")
+    assert "is being looked through" in work_again.text
+
+
+def test_an_import_whose_ring_was_lost_is_found_by_the_sweep(
+    upload: Upload, rings: list[tuple[object, ...]], sessions: sessionmaker[Session]
+) -> None:
+    import_id, _ = upload(HEADER + GOOD)
+    with sessions() as session:
+        assert importing.forgotten(session) == [(import_id, False)]
 
 
 def test_a_discarded_import_leaves_no_file(

@@ -36,7 +36,7 @@ from outreach.people.roster.problems import Fault, FileFault, RosterError
 from outreach.people.roster.report import Report
 from outreach.people.synth.bad_rows import bad_rows
 from outreach.people.synth.person import HEADERS, person
-from outreach.people.synth.rosters import Plan, first_incident, second_incident, write_csv
+from outreach.people.synth.rosters import Plan, first_incident, second_incident, write_csv, write_xlsx
 from tests.people.roster.conftest import AS_OF, TODAY, Bring, contents, counts, roster_of
 
 ROOT = Path(__file__).parents[3]
@@ -118,10 +118,28 @@ def test_a_row_is_a_known_person_only_by_a_number_and_a_second_fact(
         assert counts(session)["person"] == (2 if outcome == "new" else 1)
 
 
+def test_a_year_of_birth_alone_is_no_second_fact(bring: Bring) -> None:
+    bring([{**SAMPLE, "Date of Birth": "1990"}])
+    report = bring([{**SAMPLE, "Given Name": "Ana", "Family Name": "Otra", "Date of Birth": "1990"}])
+    assert codes(report) == {Fault.A_NUMBER_OF_ANOTHER: 1}
+
+
 def test_two_a_numbers_of_two_people_are_set_aside(bring: Bring) -> None:
     other = {**SAMPLE, "A-Number": "A900-000-002", "Phone": ""}
     both = {**SAMPLE, "Other A-Number": other["A-Number"]}
     assert codes(bring([SAMPLE, other, both])) == {Fault.A_NUMBERS_OF_TWO: 1}
+
+
+def test_a_workbook_with_the_rows_of_a_csv_file_adds_nothing_to_them(bring: Bring, sessions: sessionmaker[Session]) -> None:
+    rows = [dict(person(1, index)) for index in range(60)]
+    assert bring(synthetic(rows)).added.new == 60
+    workbook = io.BytesIO()
+    write_xlsx(workbook, rows)
+    with sessions() as session:
+        before = contents(session)
+    assert bring(workbook.getvalue()).added.unchanged == 60
+    with sessions() as session:
+        assert contents(session) == before
 
 
 def test_equal_rows_without_a_number_are_two_people_and_the_file_again_adds_nobody(
