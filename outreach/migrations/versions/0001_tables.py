@@ -310,6 +310,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("quarantined_row_pkey")),
     )
     op.create_index("quarantined_row_number_key", "quarantined_row", ["import_id", "row_number"], unique=True)
+    op.create_index("quarantined_row_row_index_idx", "quarantined_row", ["row_index"], unique=False)
     op.create_index("quarantined_row_open_idx", "quarantined_row", ["state"], unique=False, postgresql_where="state = 'open'")
     op.create_table(
         "rendition",
@@ -513,6 +514,7 @@ def downgrade() -> None:
     op.drop_index("rendition_version_key", table_name="rendition")
     op.drop_index("rendition_approved_key", table_name="rendition", postgresql_where="state = 'approved'")
     op.drop_table("rendition")
+    op.drop_index("quarantined_row_row_index_idx", table_name="quarantined_row")
     op.drop_index("quarantined_row_open_idx", table_name="quarantined_row", postgresql_where="state = 'open'")
     op.drop_index("quarantined_row_number_key", table_name="quarantined_row")
     op.drop_table("quarantined_row")

@@ -82,6 +82,7 @@ class QuarantinedRow(Base):
 
     __table_args__ = (
         Index("quarantined_row_number_key", "import_id", "row_number", unique=True),
+        Index("quarantined_row_row_index_idx", "row_index"),
         Index("quarantined_row_open_idx", "state", postgresql_where="state = 'open'"),
     )
 
