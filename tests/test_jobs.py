@@ -62,7 +62,7 @@ def everything(redis: Redis) -> bytes:
     for key in redis.scan_iter():
         reads: dict[bytes, Callable[[bytes], Any]] = {
             b"string": redis.get,
-            b"hash": lambda k: {name: opened(bytes(value)) for name, value in redis.hgetall(k).items()},
+            b"hash": lambda k: {name: opened(value) for name, value in redis.hgetall(k).items()},
             b"list": lambda k: redis.lrange(k, 0, -1),
             b"set": redis.smembers,
             b"zset": lambda k: redis.zrange(k, 0, -1),
@@ -74,8 +74,9 @@ def everything(redis: Redis) -> bytes:
     return "\n".join(found).encode()
 
 
-def opened(value: bytes) -> bytes:
+def opened(value: bytes | str) -> bytes | str:
     """RQ compresses what a job is to do."""
+    assert isinstance(value, bytes)
     try:
         return zlib.decompress(value)
     except zlib.error:
