@@ -98,7 +98,7 @@ class FileKeyRing:
     def unwrap(self, version: int, wrapped: bytes, context: bytes) -> bytes:
         try:
             return self._wrapping[version].decrypt(wrapped[:NONCE], wrapped[NONCE:], context)
-        except (InvalidTag, KeyError):
+        except (InvalidTag, KeyError, ValueError):
             raise Sealed(f"data key {UUID(bytes=context)} does not unwrap with key version {version}") from None
 
     def derived(self, purpose: str) -> bytes:
@@ -128,8 +128,10 @@ class DataKey:
     def open_bytes(self, context: str, row: UUID, blob: bytes) -> bytes:
         """Raises Sealed when the field was moved or altered."""
         try:
+            if blob[:1] != FORMAT:
+                raise ValueError
             return self._cipher.decrypt(blob[1 : NONCE + 1], blob[NONCE + 1 :], context.encode() + row.bytes)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: too short to be a sealed field at all
             raise Sealed(f"{context} of row {row} does not open") from None
 
 

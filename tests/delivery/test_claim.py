@@ -93,6 +93,7 @@ CHANGES: dict[str, tuple[Callable[[Planned], object], str, str]] = {
         assigned("contact_point", "value_sealed = set_byte(value_sealed, 20, get_byte(value_sealed, 20) # 1)"),
         "blocked", "exhausted:bad_contact",
     ),
+    "the number was cut off": (assigned("contact_point", "value_sealed = 'x'"), "blocked", "exhausted:bad_contact"),
     "paused": (assigned("campaign", "state = 'paused'"), "ready", "planned"),
     "done": (assigned("campaign", "state = 'done'"), "ready", "planned"),
 }  # fmt: skip
