@@ -128,9 +128,8 @@ class DataKey:
     def open_bytes(self, context: str, row: UUID, blob: bytes) -> bytes:
         """Raises Sealed when the field was moved or altered."""
         try:
-            if blob[:1] != FORMAT:
-                raise ValueError
-            return self._cipher.decrypt(blob[1 : NONCE + 1], blob[NONCE + 1 :], context.encode() + row.bytes)
+            sealed = blob[1:] if blob[:1] == FORMAT else b""
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], context.encode() + row.bytes)
         except (InvalidTag, ValueError):  # ValueError: too short to be a sealed field at all
             raise Sealed(f"{context} of row {row} does not open") from None
 
