@@ -24,9 +24,7 @@ class Address:
     complete: bool
 
 
-def from_parts(
-    *, care_of: str, first: str, second: str, city: str, state: str, postal_code: str, country: str
-) -> Address:
+def from_parts(*, care_of: str, first: str, second: str, city: str, state: str, postal_code: str, country: str) -> Address:
     """An address from its columns, each cleaned or blank."""
     code = country_code(country) if country else "US"
     if code == "US":
@@ -50,9 +48,7 @@ def from_text(care_of: str, text: str, country: str) -> Address:
     code = country_code(country) if country else _country_of(lines)
     if code == "US":
         ends = list(_CITY_STATE_ZIP.finditer(text))
-        complete = bool(
-            ends and _STATES.fullmatch(ends[-1].group("state").upper()) and text[: ends[-1].start()].strip(" ,;\n")
-        )
+        complete = bool(ends and _STATES.fullmatch(ends[-1].group("state").upper()) and text[: ends[-1].start()].strip(" ,;\n"))
     else:
         complete = code is not None and len(lines) + lines[-1].count(",") > 1
     extra = [country] if country and code != "US" else []

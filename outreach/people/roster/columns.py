@@ -129,9 +129,7 @@ class ColumnMapping:
         """A remembered mapping for a file of the same fingerprint, whose headers may differ in case and signs."""
         if len(headers) != len(self.columns):
             raise ValueError("The mapping is for a file with other columns.")
-        return ColumnMapping(
-            tuple(replace(column, header=header) for column, header in zip(self.columns, headers, strict=True))
-        )
+        return ColumnMapping(tuple(replace(column, header=header) for column, header in zip(self.columns, headers, strict=True)))
 
     def order_dates(self, orders: Mapping[int, DateOrder]) -> "ColumnMapping":
         """Say how date columns are written, by column index."""

@@ -10,9 +10,7 @@ from outreach.people.roster.problems import BadValueError, Fault
 
 NAME_LENGTH = 200
 _SEPARATORS = re.compile(r"[/;,|&\n\r]+|\s+(?:and|y|or|o)\s+", re.IGNORECASE)
-_A_NUMBER = re.compile(
-    r"(?:alien|uscis|a)?\s*(?:number|no|num|file|registration)?[\s.:#-]*(\d[\d\s.-]*)", re.IGNORECASE
-)
+_A_NUMBER = re.compile(r"(?:alien|uscis|a)?\s*(?:number|no|num|file|registration)?[\s.:#-]*(\d[\d\s.-]*)", re.IGNORECASE)
 _NOT_DIGIT = re.compile(r"\D+")
 _AS_FLOAT = re.compile(r"(\d+)\.0+")
 _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")

@@ -26,9 +26,7 @@ _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 def _meanings() -> dict[str, dict[str, str]]:
     """By table, what each of its words means."""
     tables = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return {
-        table: {word: meaning for meaning, words in lists.items() for word in words} for table, lists in tables.items()
-    }
+    return {table: {word: meaning for meaning, words in lists.items() for word in words} for table, lists in tables.items()}
 
 
 @cache
