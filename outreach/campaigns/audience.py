@@ -35,7 +35,7 @@ DECIDED = f"""
         where notice_id = :notice and channel = 'sms' and state = 'approved'
     ),
     audience as (
-        select p.* from person p
+        select p.id, p.language, p.second_language, p.reads, p.protected, p.custody from person p
         where exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = any(:incidents))
           and (cast(:languages as text[]) is null or p.language = any(:languages))
           and (cast(:custody as text[]) is null or p.custody = any(:custody))
