@@ -77,15 +77,23 @@ def fill(place: Place, people: int) -> UUID:
 
 
 def renew(place: Place, step: UUID) -> int:
-    """Forget all that was planned and sent, and plan again; the number of messages."""
+    """Forget all that was planned and sent, and plan again as the job does; the number of messages."""
     forget(place, step)
-    return plan_step(place, step)
+    planned = plan_step(place, step)
+    refresh_statistics(place)
+    return planned
 
 
 def plan_step(place: Place, step: UUID) -> int:
-    """Plan, as the job does; the number of messages."""
+    """The number of messages."""
     with place.machine.sessions.begin() as session:
         return plan.plan(session, step)
+
+
+def refresh_statistics(place: Place) -> None:
+    """What the job does after planning."""
+    with place.machine.sessions.begin() as session:
+        plan.refresh_statistics(session)
 
 
 def forget(place: Place, step: UUID) -> None:
