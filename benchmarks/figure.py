@@ -1,10 +1,13 @@
 """A figure: what was measured, in how many runs, beside which floor, and what we wanted."""
 
+import os
 import resource
 import time
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
+
+from benchmarks.memory import peak_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Spent:
     @staticmethod
     def now() -> "Spent":
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return Spent(time.perf_counter(), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+        return Spent(time.perf_counter(), used.ru_utime + used.ru_stime, peak_mb(os.getpid()))
 
     def since(self, start: "Spent") -> "Spent":
         """The peak is that of the whole process: the kernel keeps no other."""

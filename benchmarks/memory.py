@@ -41,7 +41,7 @@ class Watch:
         while not self._done.wait(EVERY_SECONDS):
             for process in psutil.Process().children(recursive=True):
                 try:
-                    kind, peak = _kind(process), _peak(process)
+                    kind, peak = _kind(process), peak_mb(process.pid)
                 except (psutil.Error, OSError):
                     continue  # It has ended.
                 if kind:
@@ -53,11 +53,14 @@ def _kind(process: psutil.Process) -> str | None:
     return next((KINDS[word.partition("-")[0]] for word in words if word.partition("-")[0] in KINDS), None)
 
 
-def _peak(process: psutil.Process) -> float:
-    """Linux keeps the greatest size itself; elsewhere the size now has to do."""
-    status = Path(f"/proc/{process.pid}/status")
+def peak_mb(pid: int) -> float:
+    """Linux keeps the greatest size itself; elsewhere the size now has to do.
+
+    Not `getrusage`: what that says includes the process that started this one, as it was then.
+    """
+    status = Path(f"/proc/{pid}/status")
     if status.exists():
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-    return float(process.memory_info().rss / 2**20)
+    return float(psutil.Process(pid).memory_info().rss / 2**20)

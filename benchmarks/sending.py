@@ -1,5 +1,6 @@
 """Sending: the real dispatch against PostgreSQL and a stub, beside the bare loop of the same Twilio client."""
 
+import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from benchmarks import ground, people
 from benchmarks.figure import Aim, Figure
 from benchmarks.ground import Ground, Place
+
+SETTLE_SECONDS = 1.0  # until the worker's PostgreSQL processes have ended and left their counts
 
 
 def measure(on: Ground, *, messages: int, repeats: int, memory: tuple[int, ...], say: Callable[[str], None]) -> Figure:
@@ -35,6 +38,7 @@ def _send(place: Place, planned: int) -> dict[str, Any]:
         transactions = "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()"
         before, cpu = connection.execute(transactions).fetchone(), place.postgres_cpu()
         run = place.measure("sender", "system")
+        time.sleep(SETTLE_SECONDS)
         after = connection.execute(transactions).fetchone()
     assert before
     assert after
