@@ -146,6 +146,7 @@ class Group:
         if log.exists() and log.stat().st_size > LARGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as output:
+            began = output.tell()  # The program shares this file's position: once it writes, it is too late to ask.
             process = subprocess.Popen(
                 list(program.argv),
                 env={**os.environ, **program.env},
@@ -156,7 +157,7 @@ class Group:
                 start_new_session=True,
                 preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509  # one call into the C library
             )
-            stage.append(_Running(program, process, log, began=output.tell(), shown=output.tell()))
+            stage.append(_Running(program, process, log, began=began, shown=began))
 
     def _raise_if_dead(self) -> None:
         for running in (each for stage in self._stages for each in stage):

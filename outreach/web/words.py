@@ -329,8 +329,8 @@ HEARD: Words = {
 """What a reply means and did, as the inbox says it."""
 
 ANSWERS: Words = {
-    Purpose.HELP: _l("the answer to HELP"),
-    Purpose.WRONG_PERSON: _l("the answer to a wrong number"),
+    Purpose.HELP.value: _l("the answer to HELP"),
+    Purpose.WRONG_PERSON.value: _l("the answer to a wrong number"),
 }
 
 

@@ -55,7 +55,9 @@ WIDTHS = {"desk": 1280, "phone": 375}
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Of the module, not of the run: while it is open, Playwright keeps an event loop running in this thread, and a test of another
+# module could start none of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         message = f"there is no browser at {CHROMIUM}: apt install chromium, or set CHROMIUM"
