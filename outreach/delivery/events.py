@@ -35,8 +35,8 @@ TAKE = f"""
     matched as (
         select f.*, a.message_id, a.number, a.state as attempt_state,
             case when a.id is null then 'no_attempt'
-                when a.provider_id <> f.provider_id or other.id is not null or f.first_attempt_id <> f.attempt_id
-                    then 'other_provider_id' end as problem
+                when a.provider_id <> f.provider_id or other.id is not null
+                    or (a.provider_id is null and f.first_attempt_id <> f.attempt_id) then 'other_provider_id' end as problem
         from fresh f left join attempt a on a.id = f.attempt_id
         left join attempt other on other.provider = f.provider and other.provider_id = f.provider_id and other.id <> f.attempt_id
     ),

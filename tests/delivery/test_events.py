@@ -218,20 +218,25 @@ def test_a_report_with_another_texts_sid_changes_nothing(journey: Journey) -> No
     assert journey.state == "accepted"
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_one_sid_reported_for_two_attempts_does_not_stop_all_other_reports(journey: Journey, at_once: bool) -> None:
-    journey.record(Verdict.ACCEPTED)
-    journey.hear_all([("undelivered", "30003")], at_once=True)
+@pytest.mark.parametrize("at_once", [True, False], ids=["applied together", "applied one by one"])
+@pytest.mark.parametrize("known", [True, False], ids=["a sid that we know", "a sid that we do not know yet"])
+def test_one_sid_reported_for_two_attempts_does_not_stop_all_other_reports(journey: Journey, at_once: bool, known: bool) -> None:
+    if known:
+        journey.record(Verdict.ACCEPTED)
+        journey.hear_all([("undelivered", "30003")], at_once=True)
+    else:
+        journey.record(Verdict.REFUSED, refusal=Refusal.TRANSIENT)
     journey.later()
     retry_undelivered(journey.session)
     journey.claim()
-    for sid, attempt in ((journey.sid(0), 1), (journey.sid(0), 0)):
-        journey.hear("delivered", sid=sid, attempt=attempt)
+    for attempt, status in ((1, "delivered"), (0, "sent")) if known else ((0, "delivered"), (1, "failed")):
+        journey.hear(status, sid=journey.sid(0), attempt=attempt)
         if not at_once:
             journey.apply()
     journey.hear("sent", attempt=1)
     journey.apply()
     assert journey.session.scalar(sa.text("select count(*) from event where applied_at is null")) == 0
+    assert journey.session.scalar(sa.text("select count(*) from event where problem = 'other_provider_id'")) == 1
     assert journey.attempt_state(1) == "sent"
 
 
