@@ -112,7 +112,14 @@ class Control:
         try:
             connection.request(method, f"/_sandbox/{path}", payload, headers)
             response = connection.getresponse()
-            reason = json.loads(response.read()).get("error", "no reason given") if response.status >= 400 else None
+            tries = 1
+            while method == "GET" and response.status >= 500 and tries < 3:
+                # Reading is safe to repeat, and a machine under load may be late once or twice.
+                response.read()
+                time.sleep(0.5)
+                connection.request(method, f"/_sandbox/{path}", payload, headers)
+                response, tries = connection.getresponse(), tries + 1
+            reason = _reason(response) if response.status >= 400 else None
         except BaseException:
             connection.close()
             raise
@@ -120,3 +127,11 @@ class Control:
             connection.close()
             raise ControlError(f"{response.status}: {reason}")
         return connection, response
+
+
+def _reason(response: http.client.HTTPResponse) -> str:
+    """Why the sandbox refused: its own word, or what stands in its log when it failed unexpectedly."""
+    try:
+        return str(json.loads(response.read())["error"])
+    except (ValueError, KeyError, TypeError):
+        return "the sandbox failed unexpectedly; its log says where"

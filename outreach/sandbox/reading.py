@@ -15,7 +15,9 @@ from outreach.sandbox.books import COLUMNS, Message
 
 @contextmanager
 def reader(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+    # Not opened read-only: such a connection cannot take part in SQLite's own housekeeping, and fails when it has to.
+    with closing(sqlite3.connect(path, timeout=30)) as db:
+        db.execute("PRAGMA query_only = ON")
         yield db
 
 

@@ -154,7 +154,8 @@ def test_a_rule_decides_what_becomes_of_a_text(
     sid = send(twilio, callback=f"{receiver.url}/cb")
     carrier.control.wait_until_quiet()
     assert receiver.statuses("/cb") == reported
-    assert receiver.received[-1].fields.get("ErrorCode") == (str(code) if code else None)
+    codes = {webhook.fields["MessageStatus"]: webhook.fields.get("ErrorCode") for webhook in receiver.received}
+    assert codes[status] == (str(code) if code else None)
     message = twilio.messages(sid).fetch()
     assert (message.status, message.error_code) == (status, code)
 
