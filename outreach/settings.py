@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +32,11 @@ class Settings:
     key_ring: Path
     twilio_auth_token: str
     twilio_auth_token_previous: str = ""
+    sendgrid_api_key: str = ""
+    inbound_mail_password: str = ""
+    smtp_password: str = ""
+    postgrid_api_key: str = ""
+    postgrid_webhook_secret: str = ""
 
     public_base_url: str
     trusted_hosts: tuple[str, ...]
@@ -52,6 +57,34 @@ class Settings:
     sms_attempts: int
     sms_retry_seconds: int
     sms_allowed_numbers: tuple[str, ...]
+    mail_provider: str
+    mail_from: str
+    mail_reply_domain: str
+    mail_in_flight: int
+    mail_batch: int
+    mail_timeout_seconds: float
+    mail_attempts: int
+    mail_retry_seconds: int
+    mail_allowed_domains: tuple[str, ...]
+    sendgrid_api_url: str
+    sendgrid_webhook_keys: tuple[str, ...]
+    sendgrid_activity: bool
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_username: str
+    smtp_bounce_domain: str
+    post_provider: str
+    print_vendor: str
+    print_run_letters: int
+    letter_english_behind: bool
+    letter_days_before_silence: int
+    sender_lines: tuple[str, ...]
+    sender_title: str
+    address_reuse_limit: int
+    postgrid_api_url: str
+    postgrid_timeout_seconds: float
+    postgrid_cancel_minutes: int
     lease_seconds: int
     reconcile_after_seconds: int
     release_after_seconds: int
@@ -82,6 +115,11 @@ FROM_ENVIRONMENT = (
     "key_ring",
     "twilio_auth_token",
     "twilio_auth_token_previous",
+    "sendgrid_api_key",
+    "inbound_mail_password",
+    "smtp_password",
+    "postgrid_api_key",
+    "postgrid_webhook_secret",
 )
 """Settings that a file in config/ may not hold."""
 
@@ -102,7 +140,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         given = environ.get(f"OUTREACH_{field.name.upper()}")
         if given is not None and field.name != "environment":
             values[field.name] = given
-    missing = [f for f in fields(Settings) if f.name not in values and f.name != "twilio_auth_token_previous"]
+    missing = [f for f in fields(Settings) if f.name not in values and f.default is MISSING]
     for field in missing:
         variable = field.name.upper() if field.name in ("database_url", "redis_url") else f"OUTREACH_{field.name.upper()}"
         problems.append(f"{variable} is not set (see config/secrets.example.env).")
@@ -133,11 +171,16 @@ def _convert(name: str, value: object) -> object:
     kind = _KINDS[name]
     if kind in (int, float, Decimal, Path):
         return kind(str(value))
+    if kind is bool:
+        return _TRUTH[str(value).casefold()]
     if kind is str:
         return str(value).replace("postgresql://", "postgresql+psycopg://", 1) if name == "database_url" else str(value)
     parts = value.split(",") if isinstance(value, str) else value
     assert isinstance(parts, list)
     return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def _refusals(settings: Settings) -> list[str]:

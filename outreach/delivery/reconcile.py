@@ -21,7 +21,7 @@ from outreach.access.sealing import Sealed, vault_of
 from outreach.delivery import events
 from outreach.delivery.message import body_digest
 from outreach.delivery.projection import lock, project
-from outreach.providers.contract import Report, Standing, TextProvider, Unreachable
+from outreach.providers.contract import Lost, Report, Standing, TextProvider, Unreachable
 
 log = structlog.get_logger()
 
@@ -143,7 +143,7 @@ async def _ask(provider: TextProvider, undecided: Sequence[Undecided]) -> list[A
     async def ask(one: Undecided) -> Answer:
         try:
             if one.provider_id is None:
-                return Answer(True, tuple(await provider.find(one.to, one.started_at - CLOCKS_MAY_DIFFER)))
+                return Answer(True, tuple(await provider.find(Lost(one.attempt_id, one.to, one.started_at - CLOCKS_MAY_DIFFER))))
             standing = await provider.fetch(one.provider_id)
             return Answer(True, (standing,) if standing else ())
         except Unreachable as error:

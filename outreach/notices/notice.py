@@ -36,9 +36,23 @@ class NotApproved(Exception):
 
 
 class Channel(StrEnum):
+    """The ways to tell somebody. Attorneys are told about their clients in other words, so those are channels of their own."""
+
     SMS = "sms"
     EMAIL = "email"
     LETTER = "letter"
+    HAND = "hand"  # the letter, handed over by an officer against a receipt; it has no text of its own
+    ATTORNEY_EMAIL = "attorney_email"
+    ATTORNEY_LETTER = "attorney_letter"
+
+    @property
+    def rendition(self) -> "Channel":
+        """The channel whose texts this one uses."""
+        return Channel.LETTER if self is Channel.HAND else self
+
+    @property
+    def to_attorney(self) -> bool:
+        return self in (Channel.ATTORNEY_EMAIL, Channel.ATTORNEY_LETTER)
 
 
 class Purpose(StrEnum):
@@ -75,7 +89,8 @@ class Rendition(Base):
     channel: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     version: Mapped[int]
-    text: Mapped[str]  # with ((fields)); names nobody, so it is not sealed
+    subject: Mapped[str | None] = mapped_column(Text)  # of an e-mail
+    text: Mapped[str]  # with ((fields)); names nobody, so it is not sealed. Of e-mails and letters: see `notices.blocks`
     state: Mapped[str] = mapped_column(Text, default=RenditionState.DRAFT)
     drafted_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))  # None: shipped with the program
     drafted_at: Mapped[datetime] = mapped_column(default=now)

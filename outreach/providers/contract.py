@@ -1,10 +1,11 @@
-"""What a provider of texts does for us, whichever it is: send one, say what became of it, read its callbacks."""
+"""What a provider does for us, whichever it is: send a text, a mail or a letter, say what became of it, read its callbacks."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, Self, TypeVar
 from uuid import UUID
 
 
@@ -38,6 +39,55 @@ class Envelope:
     text: str
 
 
+_MAILBOX = re.compile(r"[^\s@,;:<>()\[\]\"\\\\]+@[^\s@,;:<>()\[\]\"\\\\]+\.[^\s@,;:<>()\[\]\"\\\\.]+")
+
+
+class NotOneMailbox(ValueError):
+    """A value is not exactly one plain e-mail address. The value itself is not in the text, since it may be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Exactly one e-mail address, without a name, a comment or a second address. Raises NotOneMailbox.
+
+    That a mail goes to one recipient is thereby a matter of type: https://publictechnology.net/2023/12/13/ tells what a list costs.
+    """
+
+    address: str
+
+    def __post_init__(self) -> None:
+        if len(self.address) > 254 or not _MAILBOX.fullmatch(self.address):
+            raise NotOneMailbox
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One e-mail on its way out, to one mailbox. `token` names our attempt and is all that the provider learns of it.
+
+    `text` and `html` say the same, each written for its reader. `reply_to` and `unsubscribe_url` carry signed tokens of ours.
+    """
+
+    token: UUID
+    to: Mailbox
+    subject: str
+    text: str
+    html: str
+    language: str
+    reply_to: Mailbox
+    unsubscribe_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One letter on its way out, ready to print. `recipient` is the address block from the name down; `country` an ISO code."""
+
+    token: UUID
+    recipient: tuple[str, ...]
+    country: str
+    pdf: bytes
+    pages: int
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What came of sending one envelope. `code` is the provider's own; `retry_after` is in seconds, where it said so."""
@@ -52,7 +102,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a provider's books say of one text. `status` is its own word, `state` ours (an `AttemptState` value)."""
+    """What a provider's books say of one thing sent. `status` is its own word, `state` ours (an `AttemptState` value).
+
+    `token` is set where its books keep ours; then it decides, and not what the text reads.
+    """
 
     provider_id: str
     status: str
@@ -85,6 +138,54 @@ class Inbound:
     text: str
 
 
+class Objection(StrEnum):
+    """What a recipient has said through the provider. It ends the channel for that address, and never the duty to notify."""
+
+    SPAM_REPORT = "spam_report"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class Objected:
+    """A recipient's objection, read from a callback whose signature was right."""
+
+    token: UUID
+    objection: Objection
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with an e-mail. Held back: kept sealed, and shown to nobody before somebody has cleared it."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMail:
+    """An e-mail that came back. `token` is of the signed address it was sent to, None where that names no attempt of ours.
+
+    `text` is what the sender wrote, without what they quoted. `automatic`: a machine wrote it (RFC 3834), so it answers nothing.
+    """
+
+    provider_id: str
+    token: UUID | None
+    sender: str
+    text: str
+    automatic: bool
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt whose outcome we do not know, as a provider can look for it. `since` is when it cannot have been sent before."""
+
+    token: UUID
+    to: str
+    since: datetime
+
+
 class Forged(Exception):
     """A callback is not signed by the provider. Nothing of it may be believed."""
 
@@ -93,26 +194,33 @@ class Malformed(Exception):
     """A callback is signed, and still not what the provider documents. The text names the field, never its content."""
 
 
-class TextProvider(Protocol):
-    """A provider of texts. `send`, `find` and `fetch` are used within one `async with`, many at once."""
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Provider(Protocol[E_contra]):
+    """A provider of texts, mails or letters. `send`, `find` and `fetch` are used within one `async with`, many at once."""
 
     name: str
 
-    async def __aenter__(self) -> "TextProvider": ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 
-    async def send(self, envelope: Envelope) -> Receipt:
-        """Hand one text over. Never raises for what the provider or the network does: that is the receipt's verdict."""
+    async def send(self, envelope: E_contra, /) -> Receipt:
+        """Hand one over. Never raises for what the provider or the network does: that is the receipt's verdict."""
 
-    async def find(self, to: str, since: datetime) -> list[Standing]:
-        """Every text to this number in the provider's books since then. Raises Unreachable."""
+    async def find(self, lost: Lost) -> Sequence[Standing]:
+        """What may be this attempt in the provider's books. Raises Unreachable, also where it has no books to look into."""
 
     async def fetch(self, provider_id: str) -> Standing | None:
-        """One text in the provider's books, None when it is not there. Raises Unreachable."""
+        """One thing in the provider's books, None when it is not there. Raises Unreachable."""
 
     def refusal(self, code: str | None) -> Refusal:
         """What to do about a code. Unknown codes are for review."""
+
+
+class TextProvider(Provider[Envelope], Protocol):
+    """A provider of texts."""
 
     def read_report(self, token: UUID, path: str, form: Mapping[str, str], signature: str | None) -> Report:
         """Raises Forged or Malformed. `path` is the address called, with its query, below the public base address."""

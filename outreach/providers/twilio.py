@@ -26,6 +26,7 @@ from outreach.providers.contract import (
     Envelope,
     Forged,
     Inbound,
+    Lost,
     Malformed,
     Receipt,
     Refusal,
@@ -147,13 +148,13 @@ class TwilioTexts:
         refusal = Refusal.CONFIGURATION if error.status in OURS_TO_MEND else self.refusal(code)
         return Receipt(token, Verdict.REFUSED, code=code, refusal=refusal)
 
-    async def find(self, to: str, since: datetime) -> list[Standing]:
+    async def find(self, lost: Lost) -> list[Standing]:
         # Not filtered by date_sent, which is empty while a text is queued: that would hide the very texts that are looked for.
         assert self._client is not None
         try:
-            found = await self._client.messages.list_async(to=to, page_size=1000)
+            found = await self._client.messages.list_async(to=lost.to, page_size=1000)
             assert self._http is not None  # It was opened with the client.
-            since += self._http.ahead
+            since = lost.since + self._http.ahead
             standings = [(message.direction, self._standing(message)) for message in found]
             return [each for direction, each in standings if direction == "outbound-api" and each.created_at >= since]
         except UNREADABLE as error:
