@@ -1,4 +1,5 @@
-# Nothing here needs root. Everything made goes to .venv/, node_modules/, outreach/web/static/vendor/ and var/, all git-ignored.
+# Nothing here needs root. Everything made goes to .venv/, node_modules/, outreach/web/static/vendor/,
+# outreach/notices/letters/fonts/ and var/, all git-ignored.
 
 PYTHON ?= python3
 JOBS ?= auto
@@ -57,7 +58,7 @@ bench: setup-dev ## Measure import, planning, sending and callbacks, each agains
 	@$(venv)/python -m benchmarks $(ARGS)
 
 clean: ## Remove what setup made; the data in var/ stays
-	rm -rf .venv node_modules outreach/web/static/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv node_modules outreach/web/static/vendor outreach/notices/letters/fonts .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f translations/*/LC_MESSAGES/*.mo
 
 .venv/.made:

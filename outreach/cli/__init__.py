@@ -13,7 +13,7 @@ import click
 
 COMMANDS = {
     "account": "Add an account of staff.",
-    "assets": "Fetch the web assets (USWDS, htmx) and copy what the pages use.",
+    "assets": "Fetch the web assets (USWDS, htmx) and the fonts of letters, and copy what is used of them.",
     "audit": "Check that the audit log is whole.",
     "demo": "Start everything with 6,309 synthetic people and a first campaign; --check proves the promises.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",

@@ -1,7 +1,8 @@
-"""`python -m outreach assets`: USWDS and htmx, from npm by the lock file to outreach/web/static/vendor/.
+"""`python -m outreach assets`: what the pages and the letters are made with, from npm by the lock file.
 
-Only what the pages can ask for is copied (one megabyte of the 41 that npm brings), and nothing of it is committed.
-Where there is no npm, Node.js comes as a wheel into the environment that runs this.
+USWDS and htmx go to outreach/web/static/vendor/, the fonts of letters to outreach/notices/letters/fonts/. Only what is
+used is copied (38 megabytes of the 230 that npm brings), and nothing of it is committed. Where there is no npm, Node.js comes
+as a wheel into the environment that runs this.
 """
 
 import os
@@ -15,6 +16,7 @@ import click
 
 ROOT = Path(__file__).parents[2]
 VENDOR = ROOT / "outreach" / "web" / "static" / "vendor"
+FONTS = ROOT / "outreach" / "notices" / "letters" / "fonts"
 
 # npm 7 (2020) is the first to read our lock file.
 OLDEST_NPM = 7
@@ -27,14 +29,16 @@ FILES = {
     "@uswds/uswds/dist/img/us_flag_small.png": "uswds/img/us_flag_small.png",
     "htmx.org/dist/htmx.min.js": "htmx/htmx.min.js",
 }
+WEIGHTS = ("400Regular", "700Bold")
 
 
 @click.command()
 def command() -> None:
-    """Fetch the web assets (USWDS, htmx) and copy what the pages use."""
-    click.echo("Fetching the web assets with npm")
+    """Fetch the web assets (USWDS, htmx) and the fonts of letters, and copy what is used of them."""
+    click.echo("Fetching the web assets and the fonts with npm")
     install(find_npm())
     click.echo(f"Copied {copy()} files to {VENDOR.relative_to(ROOT)}")
+    click.echo(f"Copied {copy_fonts()} files to {FONTS.relative_to(ROOT)}")
 
 
 def find_npm() -> list[str]:
@@ -72,6 +76,24 @@ def copy() -> int:
     for source, target in wanted.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    return len(wanted)
+
+
+def copy_fonts() -> int:
+    """Bring the folder of fonts up to date; returns how many files are in it now. Every family has a regular and a bold face.
+
+    A face is moved into its place whole: letters may be set at the same time.
+    """
+    families = ROOT / "node_modules" / "@expo-google-fonts"
+    wanted = {source.name: source for weight in WEIGHTS for source in families.glob(f"*/{weight}/*.ttf")}
+    wanted |= {f"{source.parent.name}.LICENSE": source for source in families.glob("*/LICENSE_FONT")}
+    FONTS.mkdir(parents=True, exist_ok=True)
+    for name, source in wanted.items():
+        shutil.copyfile(source, FONTS / f".{name}")
+        (FONTS / f".{name}").replace(FONTS / name)
+    for left in FONTS.iterdir():
+        if left.name not in wanted:
+            left.unlink()
     return len(wanted)
 
 
