@@ -31,6 +31,7 @@ from outreach.delivery.limits import Limiter
 from outreach.delivery.record import Limits
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
+from outreach.people import attorney  # noqa: F401  # its table: outcomes refer to it
 from outreach.people.roster import importing
 from outreach.people.roster import limits as roster
 from outreach.people.roster.problems import RosterError

@@ -11,7 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, delete, select
+from sqlalchemy import ARRAY, ForeignKey, Index, Text, delete, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -86,6 +86,7 @@ class Step(Base):
     campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"))
     position: Mapped[int]  # from 1
     channel: Mapped[str] = mapped_column(Text)
+    custodies: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # whom it is for; None: all whom the channel plan allows it
     wait_hours: Mapped[int] = mapped_column(default=0)
     planned_at: Mapped[datetime | None]
 

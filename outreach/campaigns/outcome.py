@@ -39,6 +39,19 @@ class Reason(StrEnum):
     FILTERED = "filtered"  # by a carrier that took the text for spam
     BLOCKED = "blocked"  # by our own check of the text
     CANNOT_READ = "cannot_read"  # does not read the language: needs a voice
+    NO_EMAIL = "no_email"  # no e-mail address on file
+    NO_ADDRESS = "no_address"  # no postal address on file
+    BAD_ADDRESS = "bad_address"  # postal addresses on file, none that a letter can get to
+    NO_FACILITY = "no_facility"  # in custody, and we do not know where or how mail gets there
+    NEEDS_REVIEW = "needs_review"  # abroad, and no safety review has signed off a way
+    NEEDS_CONSENT = "needs_consent"  # only family on file, and no written consent
+    MISSING_GLYPH = "missing_glyph"  # a character of the letter that no font of ours can print
+    RETURNED = "returned"  # a letter came back, or an e-mail bounced after all
+    MOVED = "moved"  # transferred, released or removed since it was printed: pulled
+    NO_COUNSEL = "no_counsel"  # nobody represents this person
+    REPRESENTATION_ENDED = "representation_ended"
+    ATTORNEY_UNREACHABLE = "attorney_unreachable"  # no address of theirs of this kind, or it does not work
+    NOT_SERVED = "not_served"  # hand service was tried and did not succeed
 
 
 class Outcome(Base):
@@ -48,6 +61,23 @@ class Outcome(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
     state: Mapped[str] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
+    # The attorneys' track: None until a step for attorneys is planned, then "represented" or "none". See `CounselOutcome`.
+    counsel: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("outcome_person_idx", "person_id"),)
+
+
+class CounselOutcome(Base):
+    """Where one attorney stands about one client in a campaign, beside where the client stands. States are `OutcomeState`'s."""
+
+    __tablename__ = "counsel_outcome"
+
+    campaign_id: Mapped[UUID] = mapped_column(ForeignKey("campaign.id"), primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id"), primary_key=True)
+    attorney_id: Mapped[UUID] = mapped_column(ForeignKey("attorney.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("counsel_outcome_attorney_idx", "attorney_id"), Index("counsel_outcome_person_idx", "person_id"))

@@ -4,9 +4,10 @@
       ^ │         │ │            └────────┴──────> undelivered ──(may be tried again)──> ready
       │ │         │ └──> unknown: the provider may have it. Reconciled, never resent blindly
       │ │         └────> failed: refused for good
-      └─┼── definitely not taken: tried again later
+      └─┼── definitely not taken: tried again later            accepted, sent, delivered ──> returned
         └──> cancelled (no longer wanted) | blocked (our own check refused the text)
 
+`returned` is what came back after all: a letter, or an e-mail that bounced after it was said to be delivered.
 A report may overtake our own commit or come after a worse one: `delivered` beats all. The allowed changes are kept by a trigger.
 """
 
@@ -31,6 +32,7 @@ class MessageState(StrEnum):
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
     FAILED = "failed"
+    RETURNED = "returned"
     CANCELLED = "cancelled"
     BLOCKED = "blocked"
 
@@ -43,6 +45,7 @@ class AttemptState(StrEnum):
     DELIVERED = "delivered"
     UNDELIVERED = "undelivered"
     FAILED = "failed"  # accepted at first, and failed later
+    RETURNED = "returned"  # it came back, whatever was reported before
     REFUSED = "refused"  # the provider said no
     NOT_SENT = "not_sent"  # proved never to have reached the provider's books; it spends none of the message's tries
 
@@ -58,7 +61,11 @@ def body_digest(vault: Vault, body: str) -> bytes:
 
 
 class Message(Base):
-    """One text to one contact point, about the people in `message_person`. One decision per (step, contact point, language)."""
+    """One text, mail or letter to one contact point, about the people in `message_person`.
+
+    One decision per (step, contact point, language); letters are always about one person (`person_id`), and what goes to an
+    attorney is about any number of clients (`attorney_id`).
+    """
 
     __tablename__ = "message"
 
@@ -66,6 +73,8 @@ class Message(Base):
     step_id: Mapped[UUID] = mapped_column(ForeignKey("step.id"))
     campaign_id: Mapped[UUID]  # of the step; kept here so that claiming needs one join less
     contact_point_id: Mapped[UUID]
+    person_id: Mapped[UUID | None]
+    attorney_id: Mapped[UUID | None]
     rendition_id: Mapped[UUID]
     channel: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
@@ -77,11 +86,15 @@ class Message(Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (
-        Index("message_decision_key", "step_id", "contact_point_id", "language", unique=True),
+        Index(
+            "message_decision_key", "step_id", "contact_point_id", "language", "person_id", "attorney_id", unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("message_attorney_idx", "attorney_id", postgresql_where="attorney_id is not null"),
         Index("message_ready_idx", "campaign_id", "channel", "due_at", postgresql_where="state = 'ready'"),
         Index("message_open_idx", "state", "due_at", postgresql_where="state in ('submitting', 'unknown', 'undelivered')"),
         Index("message_contact_idx", "contact_point_id"),
-    )
+    )  # fmt: skip
 
 
 class MessagePerson(Base):
@@ -98,7 +111,9 @@ class MessagePerson(Base):
 class Attempt(Base):
     """One try at a provider, committed before the call. `id` is random: it is the token in the callback address.
 
-    `body_sealed` is the exact text handed over, under the contact point's key. `lease_until` is until when its worker may be
+    `body_sealed` is the exact content handed over: the text, the mail as it was sent, or everything a letter is set from. It is
+    under the key of `sealed_under`, or the contact point's where that is None: erasing whoever it is about erases it.
+    `lease_until` is until when its worker may be
     waiting for the answer; after that the sweep takes it for unknown.
     """
 
@@ -112,6 +127,7 @@ class Attempt(Base):
     provider: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, default=AttemptState.OPEN)
     body_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_under: Mapped[UUID | None]
     body_digest: Mapped[bytes] = mapped_column(LargeBinary)  # keyed: matches a listing at the provider without opening the body
     segments: Mapped[int] = mapped_column(SmallInteger)
     provider_id: Mapped[str | None] = mapped_column(Text)
@@ -133,7 +149,7 @@ class Attempt(Base):
         ),
         Index(
             "attempt_one_open_destination_key", "channel", "contact_point_id", unique=True,
-            postgresql_where="state in ('open', 'unknown')",
+            postgresql_where="state in ('open', 'unknown') and channel in ('sms', 'email', 'attorney_email')",
         ),
         Index("attempt_waiting_idx", "started_at", postgresql_where="state in ('accepted', 'sent')"),
     )  # fmt: skip

@@ -49,7 +49,8 @@ class Reply(Base):
     body_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     kind: Mapped[str] = mapped_column(Text)  # a `delivery.words.ReplyKind`
     needs_human: Mapped[bool] = mapped_column(default=True)
-    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("message.id"))  # the last message to that contact point
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("message.id"))  # that it answers, or the last to that contact point
+    attorney_id: Mapped[UUID | None] = mapped_column(ForeignKey("attorney.id"))  # who answers, where an attorney does
     person_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"))
     binding: Mapped[str] = mapped_column(Text)
     answer: Mapped[str | None] = mapped_column(Text)  # which automatic answer was given: "help", "wrong_person"
@@ -63,6 +64,19 @@ class Reply(Base):
         Index("reply_person_idx", "person_id"),
         Index("reply_open_idx", "received_at", postgresql_where="handled_at is null"),
     )
+
+
+class ReplyAttachment(Base):
+    """A file that came with a reply: held back, under the reply's key. `content_sealed` is None for one that was too large."""
+
+    __tablename__ = "reply_attachment"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    reply_id: Mapped[UUID] = mapped_column(ForeignKey("reply.id"), index=True)
+    name_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    media_type: Mapped[str] = mapped_column(Text)
+    size: Mapped[int]
+    content_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class NoReply(Exception):

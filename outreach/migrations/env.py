@@ -11,6 +11,7 @@ TABLES = (
     "access.accounts",
     "access.audit",
     "access.sealing",
+    "people.attorney",
     "people.contact",
     "people.custody",
     "people.incident",
@@ -19,6 +20,8 @@ TABLES = (
     "notices.notice",
     "campaigns.campaign",
     "campaigns.outcome",
+    "campaigns.rules",
+    "delivery.letter",
     "delivery.message",
     "delivery.reply",
 )

@@ -38,10 +38,29 @@ class Safety(StrEnum):
     NEVER = "never"
 
 
+class AddressGrade(StrEnum):
+    """Whether a letter can get to a postal address, as far as its text and its history tell."""
+
+    GOOD = "good"
+    FOREIGN = "foreign"  # outside the United States, and complete by its country's rules
+    BLANK = "blank"
+    INCOMPLETE = "incomplete"
+    NO_UNIT = "no_unit"
+    NOT_RESIDENTIAL = "not_residential"
+    KNOWN_BAD = "known_bad"  # a letter came back from there
+    CROWDED = "crowded"  # given for more people than live anywhere
+    DENIED = "denied"  # a foreign government's own: never
+
+    @property
+    def mailable(self) -> bool:
+        return self in (AddressGrade.GOOD, AddressGrade.FOREIGN)
+
+
 class ContactPoint(Base):
     """One address, once, however many people share it. Its data key's subject is its own `id`.
 
-    `value_sealed` holds E.164, a lower-case address, or the lines of a postal address; the first two have a blind index.
+    `value_sealed` holds E.164, a lower-case address, or the lines of a postal address; the first two have a blind index that is
+    unique. A postal address belongs to one person each time it is given; `address_index` finds where it was given again.
     """
 
     __tablename__ = "contact_point"
@@ -54,13 +73,23 @@ class ContactPoint(Base):
     state: Mapped[str] = mapped_column(Text, default=ContactState.USABLE)
     state_reason: Mapped[str | None] = mapped_column(Text)  # a code: "reply:stop", "twilio:21614", "staff"
     state_at: Mapped[datetime | None]
+    grade: Mapped[str | None] = mapped_column(Text)  # an `AddressGrade`, of postal addresses
+    address_index: Mapped[bytes | None] = mapped_column(LargeBinary)  # a keyed hash of the address as it is compared
+    country_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # an ISO code; sealed, since for some it tells who they are
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    __table_args__ = (Index("contact_point_value_key", "kind", "value_index", unique=True),)
+    __table_args__ = (
+        Index("contact_point_value_key", "kind", "value_index", unique=True),
+        Index("contact_point_address_idx", "address_index"),
+    )
 
 
 class PersonContact(Base):
-    """A person can be reached at a contact point: as whose, and is that safe?"""
+    """A person can be reached at a contact point: as whose, and is that safe?
+
+    A safety review (`reviewed_by`) signs a contact point off for somebody who was removed: nothing goes abroad without one.
+    Family is written to only with the person's written consent on file.
+    """
 
     __tablename__ = "person_contact"
 
@@ -69,6 +98,11 @@ class PersonContact(Base):
     role: Mapped[str] = mapped_column(Text, default=ContactRole.OTHER)
     safety: Mapped[str] = mapped_column(Text, default=Safety.UNKNOWN)
     confirmed_on: Mapped[date | None]
+    entered_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))  # None: a roster
+    reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    reviewed_at: Mapped[datetime | None]
+    consent_on: Mapped[date | None]
+    consent_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))  # who saw the written consent
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("person_contact_point_idx", "contact_point_id"),)

@@ -25,13 +25,34 @@ class Custody(StrEnum):
     UNKNOWN = "unknown"
 
 
+class ANumberRule(StrEnum):
+    """How much of the A-number a facility demands on the outside of mail. Nothing, unless it does."""
+
+    NONE = "none"
+    LAST_FOUR = "last4"
+    FULL = "full"
+
+
+class MailMarking(StrEnum):
+    """What a facility calls mail that it opens only in the person's presence."""
+
+    NONE = "none"
+    LEGAL_MAIL = "legal_mail"
+    SPECIAL_CORRESPONDENCE = "special_correspondence"
+
+
 class Facility(Base):
+    """A place of detention, and its own rules for mail. `post_point_id` is its mailing address."""
+
     __tablename__ = "facility"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     time_zone: Mapped[str | None]
+    post_point_id: Mapped[UUID | None] = mapped_column(ForeignKey("contact_point.id"))
+    a_number_rule: Mapped[str] = mapped_column(Text, default=ANumberRule.NONE, server_default=ANumberRule.NONE)
+    mail_marking: Mapped[str] = mapped_column(Text, default=MailMarking.LEGAL_MAIL, server_default=MailMarking.LEGAL_MAIL)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
