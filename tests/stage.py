@@ -45,7 +45,7 @@ TOKEN = "a token of the test carrier"
 ACCOUNT = "AC" + "5a" * 16
 ANY_HOUR = {"window_start": clock(0), "window_end": clock(0), "window_reason": "a test has no night"}
 AREAS = (202, 203, 205, 206, 207, 208, 209, 210, 212, 213)
-TEXTS = {(t.language, Purpose(t.kind)): t.text for t in starter.load()}
+TEXTS = {(t.language, Purpose(t.kind)): t.text for t in starter.load() if t.channel == "sms"}
 
 
 def phone(number: int) -> str:

@@ -182,22 +182,26 @@ def create(session: Session, *, title: str, purpose: Purpose = Purpose.NOTICE, b
 
 
 def create_starters(session: Session) -> None:
-    """The notices that the program ships, as drafts in every language it ships. Safe to repeat: it adds what is missing."""
+    """The notices that the program ships, as drafts in every channel and language. Safe to repeat: it adds what is missing."""
     titles = {
         Purpose.NOTICE: "First contact",
         Purpose.HELP: "Answer to HELP",
         Purpose.WRONG_PERSON: "Answer to a wrong number",
     }
+    texts = starter.load()
     for purpose, title in titles.items():
         notice = session.scalar(select(Notice).where(Notice.purpose == purpose, Notice.created_by.is_(None)))
         if notice is None:
             notice = create(session, title=title, purpose=purpose)
-        present = set(session.scalars(select(Rendition.language).where(Rendition.notice_id == notice.id)))
-        for shipped in starter.load():
-            if shipped.kind == purpose and shipped.language not in present:
-                session.add(
-                    Rendition(notice_id=notice.id, channel=Channel.SMS, language=shipped.language, version=1, text=shipped.text)
-                )
+        there = select(Rendition.channel, Rendition.language).where(Rendition.notice_id == notice.id)
+        present = {(channel, language) for channel, language in session.execute(there)}
+        session.add_all(
+            Rendition(
+                notice_id=notice.id, channel=text.channel, language=text.language, version=1, subject=text.subject, text=text.text
+            )
+            for text in texts
+            if text.kind == purpose and (text.channel, text.language) not in present
+        )  # fmt: skip
     session.flush()
 
 

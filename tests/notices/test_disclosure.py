@@ -194,8 +194,8 @@ def test_no_text_is_too_strange(text: str) -> None:
     check(text, "sms", allowed_hosts=HOSTS, allowed_phones=PHONES, known_values=PERSON)
 
 
-@given(st.sampled_from(starter.load()), st.text(max_size=40), st.text(max_size=40))
-def test_no_value_can_make_a_starter_text_reach_another_address(text: starter.StarterText, program: str, site: str) -> None:
+@given(st.sampled_from([text for text in starter.load() if text.channel == "sms"]), st.text(max_size=40), st.text(max_size=40))
+def test_no_value_can_make_a_starter_text_reach_another_address(text: starter.Shipped, program: str, site: str) -> None:
     try:
         sent = render(text.text, {"program": program, "phone": PHONES[0], "site": f"{site}evil.example.com"})
     except FieldError:
