@@ -20,6 +20,7 @@ from outreach.access.accounts import Account, Role
 from outreach.access.audit import SYSTEM
 from outreach.db import Base, new_id, now
 from outreach.notices import disclosure, languages, starter
+from outreach.notices.channel import Channel as Channel  # noqa: PLC0414  # handed on: texts are asked for by channel
 from outreach.notices.house import House
 
 
@@ -33,26 +34,6 @@ class NotApproved(Exception):
     def __init__(self, sentence: str, problems: Sequence[str] = ()) -> None:
         super().__init__(" ".join((sentence, *problems)))
         self.sentence, self.problems = sentence, tuple(problems)
-
-
-class Channel(StrEnum):
-    """The ways to tell somebody. Attorneys are told about their clients in other words, so those are channels of their own."""
-
-    SMS = "sms"
-    EMAIL = "email"
-    LETTER = "letter"
-    HAND = "hand"  # the letter, handed over by an officer against a receipt; it has no text of its own
-    ATTORNEY_EMAIL = "attorney_email"
-    ATTORNEY_LETTER = "attorney_letter"
-
-    @property
-    def rendition(self) -> "Channel":
-        """The channel whose texts this one uses."""
-        return Channel.LETTER if self is Channel.HAND else self
-
-    @property
-    def to_attorney(self) -> bool:
-        return self in (Channel.ATTORNEY_EMAIL, Channel.ATTORNEY_LETTER)
 
 
 class Purpose(StrEnum):
@@ -145,7 +126,7 @@ def summaries(session: Session) -> list[Summary]:
         newer.language == Rendition.language,
         newer.version > Rendition.version,
     )
-    count = select(func.count()).select_from(Rendition).where(Rendition.notice_id == Notice.id)
+    count = select(func.count(Rendition.language.distinct())).where(Rendition.notice_id == Notice.id)
     drafts = count.where(Rendition.state == RenditionState.DRAFT, ~overtaken).scalar_subquery()
     approved = count.where(Rendition.state == RenditionState.APPROVED).scalar_subquery()
     rows = session.execute(
@@ -154,14 +135,16 @@ def summaries(session: Session) -> list[Summary]:
     return [Summary(*row) for row in rows]
 
 
-def versions(session: Session, notice_id: UUID, language: str | None = None) -> dict[str, list[Version]]:
-    """The notice's texts by language, newest first. Drafts that a newer version has overtaken stay among them."""
+def versions(
+    session: Session, notice_id: UUID, language: str | None = None, *, channel: Channel = Channel.SMS
+) -> dict[str, list[Version]]:
+    """The notice's texts for one channel by language, newest first. Drafts that a newer version has overtaken stay among them."""
     author, approver = aliased(Account), aliased(Account)
     wanted = (
         select(Rendition, author.name, approver.name)
         .outerjoin(author, author.id == Rendition.drafted_by)
         .outerjoin(approver, approver.id == Rendition.approved_by)
-        .where(Rendition.notice_id == notice_id, Rendition.channel == Channel.SMS)
+        .where(Rendition.notice_id == notice_id, Rendition.channel == channel.rendition)
         .order_by(Rendition.language, Rendition.version.desc())
     )
     if language is not None:
@@ -205,12 +188,32 @@ def create_starters(session: Session) -> None:
     session.flush()
 
 
-def draft(session: Session, notice_id: UUID, *, language: str, text: str, by: Account, channel: Channel = Channel.SMS) -> Rendition:
-    """A new version of one text. Raises NoNotice, or `languages.UnknownLanguageError`. It may have problems: approval tells."""
+def draft(
+    session: Session,
+    notice_id: UUID,
+    *,
+    language: str,
+    text: str,
+    by: Account,
+    channel: Channel = Channel.SMS,
+    subject: str | None = None,
+) -> Rendition:
+    """A new version of one text. Raises NoNotice, or `languages.UnknownLanguageError`. It may have problems: approval tells.
+
+    `subject` is of an e-mail; other channels drop it. A text for `hand` is one for letters.
+    """
     languages.get(language)
     if session.get(Notice, notice_id, with_for_update=True) is None:
         raise NoNotice(str(notice_id))
-    rendition = Rendition(id=new_id(), notice_id=notice_id, channel=channel, language=language, text=text.strip(), drafted_by=by.id)
+    rendition = Rendition(
+        id=new_id(),
+        notice_id=notice_id,
+        channel=channel.rendition,
+        language=language,
+        subject=(subject or "").strip() if channel.is_mail else None,
+        text=text.strip(),
+        drafted_by=by.id,
+    )
     rendition.version = 1 + _newest(session, rendition)
     session.add(rendition)
     session.flush()
@@ -237,7 +240,7 @@ def approve(session: Session, rendition_id: UUID, *, by: Account, note: str, hou
         raise NotApproved("There is a newer draft of this text. Look at that one.")
     if not note.strip():
         raise NotApproved("Say who reviewed the text in this language, and how: it is kept with the approval.")
-    if problems := house.problems(rendition.text, rendition.language):
+    if problems := house.problems(rendition.channel, rendition.subject, rendition.text, rendition.language):
         raise NotApproved("The text has problems. Mend them in a new draft.", problems)
     session.execute(
         update(Rendition)

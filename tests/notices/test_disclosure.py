@@ -83,8 +83,10 @@ def test_a_template_may_hold_the_fields_of_its_channel_and_no_others() -> None:
     assert codes("((name))", template=True) == {Code.FIELD}
     envelope = check("((name)) ((address))", "envelope", allowed_hosts=(), allowed_phones=(), template=True)
     assert envelope == []
-    subject = check("((program))", "email_subject", allowed_hosts=(), allowed_phones=(), template=True)
-    assert [finding.code for finding in subject] == [Code.FIELD]
+    subject = check("((program)) ((name))", "email_subject", allowed_hosts=(), allowed_phones=(), template=True)
+    assert [(finding.code, finding.word) for finding in subject] == [(Code.FIELD, "((name))")]
+    body = check("((program)) ((reference)) ((code))", "email_body", allowed_hosts=(), allowed_phones=(), template=True)
+    assert [(finding.code, finding.word) for finding in body] == [(Code.FIELD, "((code))")]
 
 
 def test_a_code_of_digits_passes_only_when_it_is_named() -> None:

@@ -13,7 +13,7 @@ from outreach.db import new_id
 from outreach.notices import disclosure, notice
 from outreach.notices.house import House
 from outreach.notices.languages import UnknownLanguageError
-from outreach.notices.notice import NoNotice, NotApproved, Notice, Purpose, Rendition, RenditionState
+from outreach.notices.notice import Channel, NoNotice, NotApproved, Notice, Purpose, Rendition, RenditionState
 from tests.factories import make_account, make_rendition
 
 HOUSE = House({"program": "Letter Line", "phone": "1-800-555-0199", "site": "notices.example.org"}, 3, Decimal("0.0079"))
@@ -45,6 +45,32 @@ def test_a_change_is_a_new_version_and_a_draft(session: Session, draft: Renditio
     second = notice.draft(session, draft.notice_id, language="es", text="Another", by=author)
     other = notice.draft(session, draft.notice_id, language="fr", text="Autre", by=author)
     assert [(one.version, one.state) for one in (draft, second, other)] == [(1, "draft"), (2, "draft"), (1, "draft")]
+
+
+def test_each_channel_has_versions_of_its_own_and_only_mails_a_subject(session: Session, draft: Rendition, author: Account) -> None:
+    made = {
+        channel: notice.draft(session, draft.notice_id, language="es", text=TEXT, by=author, channel=channel, subject=" Hello ")
+        for channel in (Channel.EMAIL, Channel.HAND, Channel.ATTORNEY_LETTER)
+    }
+    assert [(one.channel, one.version, one.subject) for one in made.values()] == [
+        ("email", 1, "Hello"),
+        ("letter", 1, None),
+        ("attorney_letter", 1, None),
+    ]
+    for channel, one in made.items():
+        assert [v.rendition for v in notice.versions(session, draft.notice_id, channel=channel)["es"]] == [one]
+    assert [v.rendition for v in notice.versions(session, draft.notice_id)["es"]] == [draft]
+
+
+def test_an_approval_checks_a_text_as_its_channel_is_read(
+    session: Session, empty: Notice, author: Account, approver: Account
+) -> None:
+    telling = {"language": "es", "text": "((program)): asilo", "by": author}
+    letter = notice.draft(session, empty.id, channel=Channel.LETTER, **telling)
+    mail = notice.draft(session, empty.id, channel=Channel.EMAIL, subject="Hola", **telling)
+    assert notice.approve(session, letter.id, by=approver, note=NOTE, house=HOUSE).state == RenditionState.APPROVED
+    with pytest.raises(NotApproved, match="asilo"):
+        notice.approve(session, mail.id, by=approver, note=NOTE, house=HOUSE)
 
 
 def test_a_draft_needs_a_notice_and_a_language(session: Session, empty: Notice, author: Account) -> None:

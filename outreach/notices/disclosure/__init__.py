@@ -1,6 +1,6 @@
 """The non-disclosure check: nothing that others can read may tell what it is about or whom it concerns.
 
-It looks at an SMS, the subject of an e-mail or an envelope: at saving, at approval and again on the rendered text
+It looks at an SMS, an e-mail or an envelope: at saving, at approval and again on the rendered text
 before each send. It errs towards refusing: a wrong refusal costs a better wording, a wrong pass may cost somebody's
 safety. It cannot know everything; two people still read each text before it is approved.
 """
@@ -26,10 +26,11 @@ _DIRECTION_CHANGERS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202
 
 
 class Surface(StrEnum):
-    """What others can read without opening anything. A letter's inside and a coded page are no such surface."""
+    """What others can read without opening anything, or at a provider. A letter's inside and a coded page are no such surface."""
 
     SMS = "sms"
-    EMAIL_SUBJECT = "email_subject"
+    EMAIL_SUBJECT = "email_subject"  # and the sender's name, which stands beside it
+    EMAIL_BODY = "email_body"
     ENVELOPE = "envelope"
 
 
