@@ -85,7 +85,7 @@ class SendGridMail:
         activity: bool = False,
         webhook_keys: tuple[str, ...] = (),
         inbound_password: str = "",
-        read_address: Callable[[str], UUID | None] = lambda address: None,
+        read_address: Callable[[str], UUID | None] = lambda _: None,
         allowed_domains: tuple[str, ...] = (),
     ) -> None:
         """`timeout` is seconds. `activity`: the account may search its Email Activity, an add-on. `webhook_keys` are base64 DER as
@@ -130,7 +130,7 @@ class SendGridMail:
         return self._receipt(token, answer)
 
     def message(self, mail: Mail) -> Message:
-        """The mail as the package builds it: one recipient, no more than our token to know it by, and nothing that watches its reader."""
+        """The mail as the package builds it: one recipient, our token and no more, and nothing that watches its reader."""
         message = Message(from_email=self._from, subject=mail.subject)
         person = Personalization()
         person.add_to(To(mail.to.address))

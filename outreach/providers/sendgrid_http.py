@@ -1,7 +1,7 @@
 """How the `sendgrid` package reaches SendGrid: over connections that are kept, within limits of time, with no log of what was sent.
 
-The package's own client opens a new connection for each request, waits without a limit, raises for each 4xx, and writes every payload,
-with the address and the account's key, to a debug log. `Api` takes that client's place; what is above it is the package's.
+The package's own client opens a new connection for each request, waits without a limit, raises for each 4xx, and writes every
+payload, with the address and the account's key, to a debug log. `Api` takes that client's place; what is above it is the package's.
 """
 
 import http.client
