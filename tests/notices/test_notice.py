@@ -65,9 +65,9 @@ def test_each_channel_has_versions_of_its_own_and_only_mails_a_subject(session: 
 def test_an_approval_checks_a_text_as_its_channel_is_read(
     session: Session, empty: Notice, author: Account, approver: Account
 ) -> None:
-    telling = {"language": "es", "text": "((program)): asilo", "by": author}
-    letter = notice.draft(session, empty.id, channel=Channel.LETTER, **telling)
-    mail = notice.draft(session, empty.id, channel=Channel.EMAIL, subject="Hola", **telling)
+    telling = "((program)): asilo"
+    letter = notice.draft(session, empty.id, language="es", text=telling, by=author, channel=Channel.LETTER)
+    mail = notice.draft(session, empty.id, language="es", text=telling, by=author, channel=Channel.EMAIL, subject="Hola")
     assert notice.approve(session, letter.id, by=approver, note=NOTE, house=HOUSE).state == RenditionState.APPROVED
     with pytest.raises(NotApproved, match="asilo"):
         notice.approve(session, mail.id, by=approver, note=NOTE, house=HOUSE)
