@@ -44,6 +44,12 @@ class Config:
     population: bool = False
     seed: int = 1
     templates: Path = TEMPLATES
+    # The mail house. Without a key it lets nobody in.
+    post_api_key: str = field(default="", repr=False)
+    post_webhook_secret: str = field(default="", repr=False)
+    post_webhook_url: str | None = None
+    post_webhook_format: str = "json"  # or "jwt"
+    letter_delay_ms: int = 2000
 
     def __post_init__(self) -> None:
         if not (self.account_sid.startswith("AC") and len(self.account_sid) == 34):
@@ -52,6 +58,10 @@ class Config:
             raise ConfigError("The auth token is empty. Set TWILIO_AUTH_TOKEN to the token your own side signs with.")
         if self.local_base and not self.public_base:
             raise ConfigError("A local webhook base needs the public one whose place it takes.")
+        if self.post_webhook_url and not self.post_webhook_secret:
+            raise ConfigError("Webhooks of letters need a secret to sign with. Set POSTGRID_WEBHOOK_SECRET.")
+        if self.post_webhook_format not in {"json", "jwt"}:
+            raise ConfigError("The format of letters' webhooks is json or jwt.")
 
     @property
     def default_number(self) -> str:
@@ -67,6 +77,7 @@ class Dials:
     reply_delay_ms: int
     opt_out_replies: bool
     population: bool
+    letter_delay_ms: int
     paused: bool = False
 
     @classmethod
@@ -77,6 +88,7 @@ class Dials:
             reply_delay_ms=config.reply_delay_ms,
             opt_out_replies=config.opt_out_replies,
             population=config.population,
+            letter_delay_ms=config.letter_delay_ms,
         )
 
 
@@ -132,4 +144,9 @@ OPTIONS: dict[str, tuple[str, Callable[[str], object]]] = {
     "opt_out_replies": ("SANDBOX_OPT_OUT_REPLIES", yes_or_no),
     "population": ("SANDBOX_POPULATION", yes_or_no),
     "seed": ("SANDBOX_SEED", int),
+    "post_api_key": ("POSTGRID_API_KEY", str),
+    "post_webhook_secret": ("POSTGRID_WEBHOOK_SECRET", str),
+    "post_webhook_url": ("SANDBOX_POST_WEBHOOK_URL", str),
+    "post_webhook_format": ("SANDBOX_POST_WEBHOOK_FORMAT", str),
+    "letter_delay_ms": ("SANDBOX_LETTER_DELAY_MS", int),
 }

@@ -59,7 +59,8 @@ class Control:
         return str(self._ask("POST", f"phones/{quote(phone, safe='')}/answer", {"body": body, "to": to})["sid"])
 
     def set(self, **dials: Any) -> dict[str, Any]:
-        """Turns dials: inbound_url, status_delay_ms, reply_delay_ms, opt_out_replies, population, paused."""
+        """Turns dials: inbound_url, status_delay_ms, reply_delay_ms, opt_out_replies, population, letter_delay_ms,
+        paused."""
         return dict(self._ask("PATCH", "dials", dials))
 
     def summary(self) -> dict[str, Any]:
@@ -73,6 +74,14 @@ class Control:
     def callbacks(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Attempts at callbacks: n, sid, kind, status, error, tries, fault, http_status, detail, done. Streamed."""
         return self._lines(f"callbacks?after={after}")
+
+    def letters(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Letters that were accepted: n, id, token, key, address, pdf_sha256, bytes, status, scan, answer, created. Streamed."""
+        return self._lines(f"letters?after={after}")
+
+    def move_letter(self, identity: str, word: str) -> None:
+        """A letter takes a status, or is scanned by the post, now; what was planned for it is dropped."""
+        self._ask("POST", f"letters/{quote(identity, safe='')}", {"word": word})
 
     def wait_until_quiet(self, seconds: float = 30.0, *, within: float = float("inf")) -> None:
         """Returns once nothing is due within the next `within` seconds; raises StillBusy."""

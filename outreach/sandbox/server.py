@@ -10,11 +10,13 @@ from typing import Self
 import jinja2
 from aiohttp import web
 
-from outreach.sandbox import api, control_api, pages
+from outreach.sandbox import api, control_api, pages, post_api, post_pages
 from outreach.sandbox.books import Books
 from outreach.sandbox.config import STATIC, Config, Dials
 from outreach.sandbox.control import Control
 from outreach.sandbox.faults import Rules
+from outreach.sandbox.post_books import Letters
+from outreach.sandbox.post_life import Rounds
 from outreach.sandbox.postman import Postman
 from outreach.sandbox.state import STATE, State
 
@@ -39,12 +41,15 @@ def application(config: Config) -> web.Application:
             config=config,
             dials=Dials.of(config),
             books=books,
+            letters=Letters(books),
             rules=Rules(books, config.seed),
             templates=templates,
         )
-        postman = Postman(app[STATE])
+        postman, rounds = Postman(app[STATE]), Rounds(app[STATE])
         await postman.start()
+        await rounds.start()
         yield
+        await rounds.stop()
         await postman.stop()
         books.close()
 
@@ -52,6 +57,8 @@ def application(config: Config) -> web.Application:
     app.add_routes(api.routes())
     app.add_routes(control_api.routes())
     app.add_routes(pages.routes())
+    app.add_routes(post_api.routes())
+    app.add_routes(post_pages.routes())
     app.router.add_static("/static/", STATIC)
     return app
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from outreach.sandbox.books import Books
 from outreach.sandbox.config import Config, Dials
 from outreach.sandbox.faults import Rules
+from outreach.sandbox.post_books import Letters
 
 
 @dataclass(kw_only=True)
@@ -18,6 +19,7 @@ class State:
     config: Config
     dials: Dials
     books: Books
+    letters: Letters
     rules: Rules
     templates: jinja2.Environment
     in_flight: set[int] = field(default_factory=set)

@@ -85,11 +85,11 @@ def test_nobody_is_told_of_a_text_before_another_connection_can_read_it(tmp_path
 def test_a_commit_that_fails_reaches_everybody_who_waits_for_it(tmp_path: Path) -> None:
     async def accept() -> tuple[BaseException | None, ...]:
         books = Books(tmp_path / "books")
-        books._db.execute("PRAGMA defer_foreign_keys = ON")
-        books._db.execute("PRAGMA foreign_keys = ON")
-        books._db.execute("CREATE TABLE broken (n INTEGER REFERENCES messages (n) DEFERRABLE INITIALLY DEFERRED)")
+        books.db.execute("PRAGMA defer_foreign_keys = ON")
+        books.db.execute("PRAGMA foreign_keys = ON")
+        books.db.execute("CREATE TABLE broken (n INTEGER REFERENCES messages (n) DEFERRABLE INITIALLY DEFERRED)")
         write(books)
-        books._db.execute("INSERT INTO broken VALUES (999)")
+        books.db.execute("INSERT INTO broken VALUES (999)")
         results = await asyncio.gather(books.committed(), books.committed(), return_exceptions=True)
         assert books.page(to=None, from_=None, sent_from=None, sent_until=None, older_than=None, newer_than=None, limit=9) == []
         write(books, "after")
@@ -146,7 +146,7 @@ def test_the_same_body_to_one_phone_is_a_duplicate_and_to_two_phones_is_not(tmp_
 def test_texts_of_one_phone_are_found_by_its_index(tmp_path: Path, column: str) -> None:
     async def plan() -> str:
         books = Books(tmp_path / "books")
-        rows = books._db.execute(
+        rows = books.db.execute(
             f"EXPLAIN QUERY PLAN SELECT n FROM messages WHERE deleted = 0 AND direction <> 'carrier' AND {column}"
             " ORDER BY n DESC LIMIT 50",
             ("x",) * column.count("?"),
