@@ -141,7 +141,7 @@ def ask_to_list(session: Session, people: Sequence[UUID], *, query: str, by: Rea
 
 def ask_to_open(session: Session, person_id: UUID, *, by: Reader, reason: RevealReason | None = None) -> Permit:
     """Leave to open one file; with a reason, to see its numbers in full. Raises NoSuchPerson or ProtectedRecord."""
-    _visible(session, person_id, by)
+    check_visible(session, person_id, by)
     if reason is None:
         audit.record(session, by.actor, "person.open", "person", person_id)
     else:
@@ -204,7 +204,7 @@ def set_safety(session: Session, person_id: UUID, contact_point_id: UUID, safety
 
     Raises NoSuchPerson, ProtectedRecord or NoSuchContact.
     """
-    _visible(session, person_id, by)
+    check_visible(session, person_id, by)
     link = session.get(PersonContact, (person_id, contact_point_id), with_for_update=True)
     if link is None:
         raise NoSuchContact
@@ -237,7 +237,8 @@ def masked(kind: str, value: str) -> str:
             return HIDDEN
 
 
-def _visible(session: Session, person_id: UUID, by: Reader) -> None:
+def check_visible(session: Session, person_id: UUID, by: Reader) -> None:
+    """Raises NoSuchPerson, or ProtectedRecord when `by` may not see this person's record."""
     protected = session.scalar(select(Person.protected).where(Person.id == person_id))
     if protected is None:
         raise NoSuchPerson

@@ -94,17 +94,28 @@ def folded(name: str) -> str:
     return " " + " ".join(_JOINERS.sub("", plain).casefold().translate(_LETTERS).split())
 
 
+def words_of(typed: str) -> str:
+    """A name to search for, folded. Raises TooShort."""
+    words = folded(typed[:200])
+    letters = [c for c in words if c.isalpha()]
+    if len(letters) < (2 if any(unicodedata.category(c) == "Lo" for c in letters) else SHORTEST):
+        raise TooShort
+    return words
+
+
+def fits(words: str, name: str) -> bool:
+    """Each word of `words_of` begins a word of the name; in scripts that do not part words, it may stand anywhere in it."""
+    name = folded(name)
+    return all((word if not word.isascii() else f" {word}") in name for word in words.split())
+
+
 _JOINERS = re.compile(r"['’‘ʼʻ`´\u0640\u200b-\u200f]")  # O'Brien is found as obrien; Arabic tatweel only stretches a word
 _LETTERS = str.maketrans({"-": " ", "‐": " ", "–": " ", ",": " ", ".": " ", "ı": "i", "ł": "l", "ø": "o", "đ": "d"})
 
 
 def _normalised(by: By, typed: str) -> str:
     if by is By.NAME:
-        words = folded(typed[:200])
-        letters = [c for c in words if c.isalpha()]
-        if len(letters) < (2 if any(unicodedata.category(c) == "Lo" for c in letters) else SHORTEST):
-            raise TooShort
-        return words
+        return words_of(typed)
     try:
         match by:
             case By.A_NUMBER:
@@ -128,17 +139,14 @@ _NAMES = text("""
 
 
 def _by_name(session: Session, search: Search) -> Hits:
-    """Each word typed must begin a word of the name; in scripts that do not part words, it may stand anywhere in it."""
     vault = vault_of(session)
-    wanted = [word if not word.isascii() else f" {word}" for word in search.words.split()]
     people: dict[UUID, None] = {}
     key: DataKey | None = None
     with session.execute(_NAMES, {"supervises": search.supervises}, execution_options={"yield_per": BATCH}) as rows:
         for name_id, person_id, sealed, version, wrapped in rows:
             if key is None or person_id != key.subject:  # A person's names come one after another, and share a key.
                 key = vault.open_key(person_id, version, wrapped)
-            name = folded(key.open("person_name.whole", name_id, sealed))
-            if all(word in name for word in wanted):
+            if fits(search.words, key.open("person_name.whole", name_id, sealed)):
                 people[person_id] = None
                 if len(people) > MOST:
                     break
