@@ -142,12 +142,12 @@ class Books:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA cache_size = -16000")
-        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-        self._db.executescript(SCHEMA)
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        self.db.execute("PRAGMA cache_size = -16000")
+        self.db.execute("PRAGMA wal_autocheckpoint = 4000")
+        self.db.executescript(SCHEMA)
         self._loop = asyncio.get_running_loop()
         self._waiting: list[asyncio.Future[None]] = []
         self._open = False
@@ -155,24 +155,24 @@ class Books:
         self._next = self._last_number() + 1
 
     def _last_number(self) -> int:
-        return int(self._db.execute("SELECT coalesce(max(n), 0) FROM messages").fetchone()[0])
+        return int(self.db.execute("SELECT coalesce(max(n), 0) FROM messages").fetchone()[0])
 
     def close(self) -> None:
         self._commit()
-        self._db.close()
+        self.db.close()
 
     def adopt(self, schema: str, tables: tuple[str, ...]) -> None:
         """Takes in the tables of another trade. They are made now, and emptied with the rest."""
-        self._db.executescript(schema)
+        self.db.executescript(schema)
         self._tables += tables
 
     def write(self) -> sqlite3.Connection:
         """The connection within a transaction that ends with this turn of the loop."""
         if not self._open:
-            self._db.execute("BEGIN")
+            self.db.execute("BEGIN")
             self._open = True
             self._loop.call_soon(self._commit)
-        return self._db
+        return self.db
 
     def committed(self) -> asyncio.Future[None]:
         """Resolves once everything written so far is in the file."""
@@ -189,11 +189,11 @@ class Books:
         waiting, self._waiting, self._open = self._waiting, [], False
         failure: sqlite3.Error | None = None
         try:
-            self._db.execute("COMMIT")
+            self.db.execute("COMMIT")
         except sqlite3.Error as error:  # A full disk: whoever waits must not be told that the text was accepted.
             failure = error
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
         for future in waiting:
             if future.done():
                 continue
@@ -244,7 +244,7 @@ class Books:
             number = int(sid[-12:], 16)
         except ValueError:
             return None
-        row = self._db.execute(SELECT_MESSAGE, (number,)).fetchone()
+        row = self.db.execute(SELECT_MESSAGE, (number,)).fetchone()
         message = None if row is None else Message._make(row)
         return message if message and message.sid == sid and not message.deleted else None
 
@@ -294,7 +294,7 @@ class Books:
         used = [(clause, value) for clause, value in conditions if value is not None]
         clauses = " AND ".join(["deleted = 0", "direction <> 'carrier'", *(clause for clause, _ in used)])
         order = "ASC" if newer_than is not None else "DESC"
-        rows = self._db.execute(
+        rows = self.db.execute(
             f"SELECT {COLUMNS} FROM messages WHERE {clauses} ORDER BY n {order} LIMIT ?",  # noqa: S608  Clauses are the constants above.
             [*(value for _, value in used), limit],
         ).fetchall()
@@ -310,7 +310,7 @@ class Books:
 
     def asked(self, number: str) -> int:
         """How often a text for this phone was asked for before."""
-        row = self._db.execute("SELECT asked FROM phones WHERE number = ?", (number,)).fetchone()
+        row = self.db.execute("SELECT asked FROM phones WHERE number = ?", (number,)).fetchone()
         return int(row[0]) if row else 0
 
     def ask_again(self, number: str) -> None:
@@ -320,13 +320,13 @@ class Books:
         )
 
     def last_sender(self, number: str) -> str | None:
-        row = self._db.execute(
+        row = self.db.execute(
             "SELECT from_ FROM messages WHERE to_ = ? AND from_ IS NOT NULL ORDER BY n DESC LIMIT 1", (number,)
         ).fetchone()
         return str(row[0]) if row else None
 
     def blocked(self, phone: str, sender: str) -> bool:
-        row = self._db.execute("SELECT 1 FROM blocks WHERE phone = ? AND sender = ?", (phone, sender)).fetchone()
+        row = self.db.execute("SELECT 1 FROM blocks WHERE phone = ? AND sender = ?", (phone, sender)).fetchone()
         return row is not None
 
     def block(self, phone: str, sender: str) -> bool:
@@ -344,7 +344,7 @@ class Books:
 
     def due(self, now: float, limit: int) -> list[DueErrand]:
         """The earliest first."""
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT e.n, e.kind, e.status, e.error, e.due, e.moves, e.posts, e.tries, e.fault, e.body, m.*"
             " FROM errands e JOIN messages m ON m.n = e.message"
             " WHERE e.done IS NULL AND e.due <= ? ORDER BY e.due LIMIT ?",
@@ -353,7 +353,7 @@ class Books:
         return [DueErrand(row[0], Errand._make(row[1:10]), Message._make(row[10:])) for row in rows]
 
     def next_due(self) -> float | None:
-        row = self._db.execute("SELECT min(due) FROM errands WHERE done IS NULL").fetchone()
+        row = self.db.execute("SELECT min(due) FROM errands WHERE done IS NULL").fetchone()
         return None if row[0] is None else float(row[0])
 
     def finish(self, errand: int, *, http_status: int | None = None, detail: str | None = None) -> None:
@@ -363,7 +363,7 @@ class Books:
         )
 
     def rules(self) -> list[tuple[int, str]]:
-        return [(int(n), str(spec)) for n, spec in self._db.execute("SELECT id, spec FROM rules ORDER BY id")]
+        return [(int(n), str(spec)) for n, spec in self.db.execute("SELECT id, spec FROM rules ORDER BY id")]
 
     def keep_rule(self, rule: int, spec: str) -> None:
         self.write().execute("INSERT OR REPLACE INTO rules VALUES (?, ?)", (rule, spec))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from outreach.sandbox.mail_key import new_key, private_key
+
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sandbox"
 STATIC = Path(__file__).resolve().parent / "static"
 
@@ -44,6 +46,13 @@ class Config:
     population: bool = False
     seed: int = 1
     templates: Path = TEMPLATES
+    # E-mail. Without a key it lets nobody in. The webhook's key is private, base64 DER; the control interface shows the public one.
+    sendgrid_api_key: str = field(default="", repr=False)
+    webhook_key: str = field(default_factory=new_key, repr=False)
+    mail_events_url: str | None = None
+    inbound_mail_url: str | None = None
+    inbound_mail_password: str = field(default="", repr=False)
+    raw_inbound: bool = False
     # The mail house. Without a key it lets nobody in.
     post_api_key: str = field(default="", repr=False)
     post_webhook_secret: str = field(default="", repr=False)
@@ -58,6 +67,12 @@ class Config:
             raise ConfigError("The auth token is empty. Set TWILIO_AUTH_TOKEN to the token your own side signs with.")
         if self.local_base and not self.public_base:
             raise ConfigError("A local webhook base needs the public one whose place it takes.")
+        try:
+            private_key(self.webhook_key)
+        except ValueError as error:
+            raise ConfigError("SANDBOX_WEBHOOK_KEY is no private key in base64 DER.") from error
+        if self.inbound_mail_url and not self.inbound_mail_password:
+            raise ConfigError("Answers by e-mail need a password to hand them over with. Set SANDBOX_INBOUND_MAIL_PASSWORD.")
         if self.post_webhook_url and not self.post_webhook_secret:
             raise ConfigError("Webhooks of letters need a secret to sign with. Set POSTGRID_WEBHOOK_SECRET.")
         if self.post_webhook_format not in {"json", "jwt"}:
@@ -78,25 +93,29 @@ class Dials:
     opt_out_replies: bool
     population: bool
     letter_delay_ms: int
+    mail_events_url: str | None
+    inbound_mail_url: str | None
+    raw_inbound: bool
     paused: bool = False
 
     @classmethod
     def of(cls, config: Config) -> "Dials":
         return cls(
-            inbound_url=inbound_address(config),
+            inbound_url=on_public_base(config, config.inbound_url),
             status_delay_ms=config.status_delay_ms,
             reply_delay_ms=config.reply_delay_ms,
             opt_out_replies=config.opt_out_replies,
             population=config.population,
             letter_delay_ms=config.letter_delay_ms,
+            mail_events_url=on_public_base(config, config.mail_events_url),
+            inbound_mail_url=on_public_base(config, config.inbound_mail_url),
+            raw_inbound=config.raw_inbound,
         )
 
 
-def inbound_address(config: Config) -> str | None:
+def on_public_base(config: Config, url: str | None) -> str | None:
     """A path alone is meant on the public base; a full address stands as it is."""
-    if config.inbound_url and config.inbound_url.startswith("/"):
-        return (config.public_base or "").rstrip("/") + config.inbound_url
-    return config.inbound_url
+    return (config.public_base or "").rstrip("/") + url if url and url.startswith("/") else url
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, object]:
@@ -144,6 +163,12 @@ OPTIONS: dict[str, tuple[str, Callable[[str], object]]] = {
     "opt_out_replies": ("SANDBOX_OPT_OUT_REPLIES", yes_or_no),
     "population": ("SANDBOX_POPULATION", yes_or_no),
     "seed": ("SANDBOX_SEED", int),
+    "sendgrid_api_key": ("SENDGRID_API_KEY", str),
+    "webhook_key": ("SANDBOX_WEBHOOK_KEY", str),
+    "mail_events_url": ("SANDBOX_MAIL_EVENTS_URL", str),
+    "inbound_mail_url": ("SANDBOX_INBOUND_MAIL_URL", str),
+    "inbound_mail_password": ("SANDBOX_INBOUND_MAIL_PASSWORD", str),
+    "raw_inbound": ("SANDBOX_RAW_INBOUND", yes_or_no),
     "post_api_key": ("POSTGRID_API_KEY", str),
     "post_webhook_secret": ("POSTGRID_WEBHOOK_SECRET", str),
     "post_webhook_url": ("SANDBOX_POST_WEBHOOK_URL", str),

@@ -106,7 +106,8 @@ async def summary(_request: web.Request, state: State) -> web.StreamResponse:
 
 async def quiet(_request: web.Request, state: State) -> web.StreamResponse:
     """Whether nothing is due, planned or in flight."""
-    waiting = min((at for at in (state.books.next_due(), state.letters.next_due()) if at is not None), default=None)
+    dues = (state.books.next_due(), state.letters.next_due(), state.mails.next_due())
+    waiting = min((at for at in dues if at is not None), default=None)
     return web.json_response({"quiet": waiting is None, "in_flight": len(state.in_flight), "next_due": waiting})
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from outreach.sandbox.books import Books
+from outreach.sandbox.mail_fates import FATES
 
 
 class Fault(StrEnum):
@@ -57,6 +58,7 @@ ON_CREATE = frozenset(list(Fault)[: list(Fault).index(Fault.READ_ERROR)])
 BEFORE_ACCEPTING = frozenset({Fault.REFUSE, Fault.RATE_LIMIT, Fault.ERROR_BEFORE, Fault.DROP_BEFORE})
 ON_CALLBACKS = frozenset({Fault.LATE, Fault.DOUBLED, Fault.REORDERED, Fault.MISSING, Fault.BAD_SIGNATURE})
 FINAL_STATUSES = frozenset({"sent", "delivered", "undelivered", "failed"})
+MAIL_FATES = frozenset(FATES)
 
 
 class RuleError(ValueError):
@@ -67,10 +69,10 @@ class RuleError(ValueError):
 class Rule:
     """One fault and when it strikes.
 
-    `to` is a phone or a pattern with `*` and `?`. `chance` is drawn for each create of a phone; `next` lets the rule
-    strike that many times, then no more. The rest is read by the fault it belongs to: `code` and `http_status` by
-    refuse, errors and fate, `retry_after` (seconds) by rate_limit, `ms` by slow, late and reordered, `statuses` by the
-    faults of callbacks (none = all), `status` by fate.
+    `to` is a phone, an e-mail address in lower case, or a pattern with `*` and `?`; `*@*` is for mails only. `chance` is drawn
+    for each create of a phone; `next` lets the rule strike that many times, then no more. The rest is read by the fault it
+    belongs to: `code` and `http_status` by refuse, errors and fate, `retry_after` (seconds) by rate_limit, `ms` by slow, late
+    and reordered, `statuses` by the faults of callbacks (none = all), `status` by fate.
     """
 
     fault: Fault
@@ -90,10 +92,14 @@ class Rule:
             raise RuleError("The chance of a rule is a share between 0 and 1.")
         if self.next is not None and self.next < 1:
             raise RuleError("A rule for the next texts needs a number of 1 or more.")
-        if self.fault is Fault.REFUSE and not self.code:
+        for_mail = "@" in self.to
+        if self.fault is Fault.REFUSE and not self.code and not for_mail:
             raise RuleError("A rule that refuses needs a Twilio error code, for instance 21211.")
-        if self.fault is Fault.FATE and self.status not in FINAL_STATUSES:
-            raise RuleError("A final status is one of sent, delivered, undelivered, failed.")
+        if self.fault is Fault.FATE and self.status not in FINAL_STATUSES and not (for_mail and self.status in MAIL_FATES):
+            raise RuleError(
+                "A final status is one of sent, delivered, undelivered, failed; where `to` is a pattern with @, also one of"
+                f" {', '.join(sorted(MAIL_FATES))}."
+            )
         if self.http_status is not None and not 400 <= self.http_status <= 599:
             raise RuleError("The HTTP status of a fault is between 400 and 599.")
         if self.ms < 0:

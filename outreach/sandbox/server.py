@@ -10,11 +10,14 @@ from typing import Self
 import jinja2
 from aiohttp import web
 
-from outreach.sandbox import api, control_api, pages, post_api, post_pages
+from outreach.sandbox import api, control_api, mail_api, pages, post_api, post_pages
 from outreach.sandbox.books import Books
 from outreach.sandbox.config import STATIC, Config, Dials
 from outreach.sandbox.control import Control
 from outreach.sandbox.faults import Rules
+from outreach.sandbox.mail_books import Mails
+from outreach.sandbox.mail_key import private_key
+from outreach.sandbox.mail_postman import MailPostman
 from outreach.sandbox.post_books import Letters
 from outreach.sandbox.post_life import Rounds
 from outreach.sandbox.postman import Postman
@@ -42,21 +45,24 @@ def application(config: Config) -> web.Application:
             dials=Dials.of(config),
             books=books,
             letters=Letters(books),
+            mails=Mails(books),
+            mail_key=private_key(config.webhook_key),
             rules=Rules(books, config.seed),
             templates=templates,
         )
-        postman, rounds = Postman(app[STATE]), Rounds(app[STATE])
-        await postman.start()
-        await rounds.start()
+        workers = (Postman(app[STATE]), MailPostman(app[STATE]), Rounds(app[STATE]))
+        for worker in workers:
+            await worker.start()
         yield
-        await rounds.stop()
-        await postman.stop()
+        for worker in workers:
+            await worker.stop()
         books.close()
 
     app.cleanup_ctx.append(life)
     app.add_routes(api.routes())
     app.add_routes(control_api.routes())
     app.add_routes(pages.routes())
+    app.add_routes(mail_api.routes())
     app.add_routes(post_api.routes())
     app.add_routes(post_pages.routes())
     app.router.add_static("/static/", STATIC)

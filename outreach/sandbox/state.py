@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import jinja2
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from outreach.sandbox.books import Books
 from outreach.sandbox.config import Config, Dials
 from outreach.sandbox.faults import Rules
+from outreach.sandbox.mail_books import Mails
 from outreach.sandbox.post_books import Letters
 
 
@@ -20,6 +22,8 @@ class State:
     dials: Dials
     books: Books
     letters: Letters
+    mails: Mails
+    mail_key: ec.EllipticCurvePrivateKey
     rules: Rules
     templates: jinja2.Environment
     in_flight: set[int] = field(default_factory=set)
