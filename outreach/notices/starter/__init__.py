@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from outreach.notices.channel import Channel
 from outreach.notices.languages import get
 
 Kind = Literal["notice", "help", "wrong_person"]
-Channel = Literal["sms", "email", "letter", "attorney_email", "attorney_letter"]
 
 _FOLDER = Path(__file__).parent
 _KINDS: tuple[Kind, ...] = ("notice", "help", "wrong_person")
@@ -33,10 +33,28 @@ class Shipped:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The words of the receipt in one language. The first three are sentences to be ticked, the others stand beside lines."""
+
+    received: str
+    explained: str
+    refused: str
+    name: str
+    date: str
+    signature: str
+    thumb_print: str
+
+
 def load() -> list[Shipped]:
     """Every text, by language. Raises KeyError when a file lacks one, UnknownLanguageError when its language is not in the
     table."""
     return [text for code, data in _files() for text in _texts(code, data)]
+
+
+def receipts() -> dict[str, Receipt]:
+    """The words of the receipt, by language. Raises as `load` does, and TypeError when a file has another word in it."""
+    return {code: Receipt(**data["receipt"]) for code, data in _files()}
 
 
 def _files() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -47,6 +65,13 @@ def _files() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _texts(code: str, data: dict[str, Any]) -> Iterator[Shipped]:
     for kind in _KINDS:
-        yield Shipped(kind, "sms", code, None, data["sms"][kind])
-    for kind in _KINDS:
-        yield Shipped(kind, "email", code, data["email"][kind]["subject"], data["email"][kind]["text"].strip())
+        yield Shipped(kind, Channel.SMS, code, None, data["sms"][kind])
+        yield _long(kind, Channel.EMAIL, code, data["email"][kind])
+    yield _long("notice", Channel.LETTER, code, data["letter"])
+    if code == "en":  # attorneys are written to in English only
+        yield _long("notice", Channel.ATTORNEY_EMAIL, code, data["attorney_email"])
+        yield _long("notice", Channel.ATTORNEY_LETTER, code, data["attorney_letter"])
+
+
+def _long(kind: Kind, channel: Channel, code: str, data: dict[str, str]) -> Shipped:
+    return Shipped(kind, channel, code, data["subject"] if channel.is_mail else None, data["text"].strip())
