@@ -38,7 +38,7 @@ class PrintRun(Base):
     state: Mapped[str] = mapped_column(Text, default=RunState.MADE)
     letters: Mapped[int] = mapped_column(SmallInteger)
     pages: Mapped[int]
-    pdf_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    pdf_sealed: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)  # megabytes, which a list of runs does not need
     pdf_sha256: Mapped[str] = mapped_column(Text)
     made_at: Mapped[datetime] = mapped_column(default=now)
     printed_at: Mapped[datetime | None]
@@ -50,6 +50,11 @@ class PrintRun(Base):
     handed_over_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
 
     __table_args__ = (Index("print_run_state_idx", "state"),)
+
+    @property
+    def name(self) -> str:
+        """As people say it, and as it stands on every sheet."""
+        return f"RUN-{self.number:04}"
 
 
 class LetterState(StrEnum):

@@ -1,0 +1,149 @@
+"""Hand service: letters handed over by an officer, against a receipt, and what the receipts say, entered afterwards.
+
+A signature, a thumb print, or a refusal before a witness after it was explained is proof that the person was told. Anything else
+is none: their next step comes. What was entered stays as it was.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from outreach.access import audit
+from outreach.access.accounts import Account
+from outreach.access.sealing import key_for
+from outreach.db import new_id, now
+from outreach.delivery import pulling, return_code
+from outreach.delivery.letter import HandService, Letter, LetterState, PrintRun, RunKind, RunState, ServiceResult
+from outreach.delivery.message import Attempt
+from outreach.delivery.projection import lock, project
+from outreach.notices import languages
+
+
+class NoPacketLetter(LookupError):
+    """No letter of a hand-service packet has this code."""
+
+
+class NotHandedOver(Exception):
+    """The packet was not given to the serving officer yet, or is void; or the letter was taken out of it."""
+
+
+class AlreadyEntered(Exception):
+    """What came of this letter was entered before. It stays."""
+
+
+class OfficerMissing(ValueError):
+    """The receipt does not say who served it."""
+
+
+class WitnessMissing(ValueError):
+    """A refusal counts only with a witness and the language in which it was explained."""
+
+
+class BadTime(ValueError):
+    """It was served before the packet was made, or will be."""
+
+
+def find(session: Session, run_id: UUID, typed: str) -> Letter:
+    """The packet's letter with this return code, or with this sequence number. Raises NoPacketLetter."""
+    wanted = select(Letter).where(Letter.run_id == run_id)
+    short = typed.strip()
+    if short.isascii() and short.isdigit() and len(short) <= 4:
+        found = session.scalars(wanted.where(Letter.sequence == int(short))).one_or_none()
+    else:
+        found = session.scalars(
+            wanted.where(text(f"{return_code.CANONICAL} = :code")).params(code=return_code.canonical(typed))
+        ).one_or_none()
+    if found is None:
+        raise NoPacketLetter
+    return found
+
+
+def enter(
+    session: Session,
+    attempt_id: UUID,
+    result: ServiceResult,
+    served_at: datetime,
+    officer: str,
+    interpreter: str | None,
+    witness: str | None,
+    language: str | None,
+    by: Account,
+) -> HandService:
+    """Keep what the receipt of one letter says, and tell the outcome.
+
+    `officer`: name and title. Raises NoPacketLetter, NotHandedOver, AlreadyEntered, OfficerMissing, WitnessMissing, BadTime, and
+    `languages.UnknownLanguageError`.
+    """
+    letter = session.get(Letter, attempt_id)
+    run = session.get(PrintRun, letter.run_id) if letter and letter.run_id else None
+    if letter is None or run is None or run.kind != RunKind.HAND or letter.person_id is None:
+        raise NoPacketLetter
+    officer, interpreter, witness = officer.strip(), (interpreter or "").strip(), (witness or "").strip()
+    if not officer:
+        raise OfficerMissing
+    if result == ServiceResult.REFUSED_WITNESSED and not (witness and language):
+        raise WitnessMissing
+    if not run.made_at.replace(second=0, microsecond=0) <= served_at <= now():  # A receipt has no seconds.
+        raise BadTime
+    spoken = languages.get(language).code if language else None
+    message_id = session.get_one(Attempt, attempt_id).message_id
+    lock(session, [message_id])
+    session.refresh(letter, with_for_update={"key_share": True})
+    session.refresh(run)
+    if letter.state in (LetterState.SERVED, LetterState.NOT_SERVED):
+        raise AlreadyEntered
+    if run.state != RunState.HANDED_OVER or letter.state != LetterState.ON_ITS_WAY:
+        raise NotHandedOver
+    key, entry_id = key_for(session, letter.person_id), new_id()
+    entry = HandService(
+        id=entry_id,
+        attempt_id=attempt_id,
+        result=result,
+        served_at=served_at,
+        officer_sealed=key.seal("hand_service.officer", entry_id, officer),
+        interpreter_sealed=key.seal("hand_service.interpreter", entry_id, interpreter) if interpreter else None,
+        witness_sealed=key.seal("hand_service.witness", entry_id, witness) if witness else None,
+        language=spoken,
+        entered_by=by.id,
+    )
+    session.add(entry)
+    letter.state = LetterState.SERVED if result.told else LetterState.NOT_SERVED
+    letter.reason, letter.state_at, letter.state_by = result, now(), by.id
+    session.flush()
+    _report(session, attempt_id, message_id, told=result.told)
+    if not result.told:
+        pulling.revoke_codes(session, [attempt_id])
+    project(session, [message_id])
+    if result.told:
+        _told(session, message_id, letter.person_id)
+    audit.record(
+        session, by.actor, "hand_service.enter", "letter", attempt_id, result=result,
+        served_at=served_at.isoformat(timespec="minutes"), language=spoken, interpreter=bool(interpreter), witness=bool(witness),
+    )  # fmt: skip
+    return entry
+
+
+def _report(session: Session, attempt_id: UUID, message_id: UUID, *, told: bool) -> None:
+    session.execute(
+        text("update attempt set state = :state, finished_at = now() where id = :id and state in ('accepted', 'sent')"),
+        {"id": attempt_id, "state": "delivered" if told else "returned"},
+    )
+    session.execute(
+        text("""
+            update message set state = :state, reason = :reason, due_at = null, updated_at = now()
+            where id = :id and state in ('accepted', 'sent')
+        """),
+        {"id": message_id, "state": "delivered" if told else "returned", "reason": None if told else "not_served"},
+    )
+
+
+def _told(session: Session, message_id: UUID, person_id: UUID) -> None:
+    session.execute(
+        text("""
+            update outcome o set state = 'told', reason = null, updated_at = now() from message m
+            where m.id = :message and o.campaign_id = m.campaign_id and o.person_id = :person and o.state <> 'told'
+        """),
+        {"message": message_id, "person": person_id},
+    )
