@@ -132,6 +132,8 @@ class PostGridLetters:
 
     async def send(self, letter: Letter) -> Receipt:
         token = letter.token
+        if not self._key:
+            return Receipt(token, Verdict.REFUSED, code="no_api_key", refusal=Refusal.CONFIGURATION)
         try:
             request = self._request(letter, contact(letter.recipient, letter.country))
         except Unreadable as error:

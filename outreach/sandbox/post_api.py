@@ -69,7 +69,8 @@ async def _asked(request: web.Request) -> tuple[dict[str, Any], bytes]:
     pdf = b""
     for name, value in form.items():
         if isinstance(value, web.FileField):
-            pdf = value.file.read() if name == "pdf" else pdf
+            with value.file as file:
+                pdf = file.read() if name == "pdf" else pdf
         elif nested := BRACKETED.fullmatch(name):
             fields.setdefault(nested[1], {})[nested[2]] = str(value)
         else:

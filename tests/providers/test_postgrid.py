@@ -105,7 +105,13 @@ def uploaded(content_type: str, raw: bytes) -> dict[str, str]:
 
 
 def adapter(url: str = "http://127.0.0.1:9", **changed: Any) -> PostGridLetters:
-    values = {"api_key": "test_sk_sample", "webhook_secret": SECRET, "api_url": url, "sender": SENDER, "timeout": 5.0}
+    values: dict[str, Any] = {
+        "api_key": "test_sk_sample",
+        "webhook_secret": SECRET,
+        "api_url": url,
+        "sender": SENDER,
+        "timeout": 5.0,
+    }
     return PostGridLetters(**(values | changed))
 
 
@@ -158,7 +164,7 @@ def test_a_letter_is_uploaded_under_our_token_with_the_name_in_the_address_alone
 
 
 def test_options_of_the_mail_house_are_passed_on(stub: Stub) -> None:
-    chosen = {"envelope": "envelope_1", "return_envelope": "return_envelope_2", "mailing_class": "certified"}
+    chosen: dict[str, Any] = {"envelope": "envelope_1", "return_envelope": "return_envelope_2", "mailing_class": "certified"}
     send(stub.url, address_in_window=False, **chosen)
     fields = stub.asked[0][2]
     assert fields["addressPlacement"] == "insert_blank_page"
@@ -223,6 +229,12 @@ def test_a_refused_connection_has_sent_nothing_and_a_late_answer_proves_nothing(
     assert send(closed).verdict == Verdict.NOT_SENT
     stub.pause = 0.5
     assert send(stub.url, timeout=0.2).verdict == Verdict.UNKNOWN
+
+
+def test_without_a_key_no_letter_leaves_us(stub: Stub) -> None:
+    receipt = send(stub.url, api_key="")
+    assert (receipt.verdict, receipt.refusal) == (Verdict.REFUSED, Refusal.CONFIGURATION)
+    assert stub.asked == []
 
 
 def test_no_more_letters_are_under_way_than_is_allowed_and_the_clock_starts_with_each_ones_turn(stub: Stub) -> None:
@@ -424,7 +436,7 @@ FORGERIES: dict[str, tuple[bytes, dict[str, str]]] = {
     "an old one": (BODY, signed(BODY, at=int((time.time() - HOUR) * 1000))),
     "one of tomorrow": (BODY, signed(BODY, at=int((time.time() + HOUR) * 1000))),
     "a token of another secret": (jwt.encode(EVENT, SECRET[::-1], algorithm="HS256").encode(), {}),
-    "a token that nobody signed": (jwt.encode(EVENT, None, algorithm="none").encode(), {}),
+    "a token that nobody signed": (jwt.encode(EVENT, "", algorithm="none").encode(), {}),
     "an old token": (jwt.encode(EVENT | {"exp": int(time.time()) - HOUR}, SECRET, algorithm="HS256").encode(), {}),
 }
 
