@@ -29,6 +29,9 @@ from outreach.sandbox.server import serve
 @click.option("--callback-retries", type=int, help="Tries after the first. [SANDBOX_CALLBACK_RETRIES, default 3]")
 @click.option("--opt-out-replies/--no-opt-out-replies", default=None, help="Twilio's own texts. [SANDBOX_OPT_OUT_REPLIES]")
 @click.option("--population/--no-population", default=None, help="People who fail and answer. [SANDBOX_POPULATION]")
+@click.option("--mail-events-url", help="Where events about mails go; a path is meant on the base. [SANDBOX_MAIL_EVENTS_URL]")
+@click.option("--inbound-mail-url", help="Where answers by e-mail go, likewise. [SANDBOX_INBOUND_MAIL_URL]")
+@click.option("--raw-inbound/--parsed-inbound", default=None, help="Answers by e-mail as MIME, or parsed. [SANDBOX_RAW_INBOUND]")
 @click.option("--seed", type=int, help="Decides faults and the population. [SANDBOX_SEED, default 1]")
 def command(**options: object) -> None:
     """Run the sandbox carrier: it speaks Twilio's protocol and sends no real text.

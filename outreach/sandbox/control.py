@@ -60,11 +60,11 @@ class Control:
 
     def set(self, **dials: Any) -> dict[str, Any]:
         """Turns dials: inbound_url, status_delay_ms, reply_delay_ms, opt_out_replies, population, letter_delay_ms,
-        paused."""
+        mail_events_url, inbound_mail_url, raw_inbound, paused."""
         return dict(self._ask("PATCH", "dials", dials))
 
     def summary(self) -> dict[str, Any]:
-        """The totals of the books; see `outreach.sandbox.reading.summary`."""
+        """The totals of the books; see `outreach.sandbox.reading.summary`, and `mail_reading.summary` under `mail`."""
         return dict(self._ask("GET", "summary"))
 
     def messages(self, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -74,6 +74,27 @@ class Control:
     def callbacks(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Attempts at callbacks: n, sid, kind, status, error, tries, fault, http_status, detail, done. Streamed."""
         return self._lines(f"callbacks?after={after}")
+
+    def webhook_key(self) -> str:
+        """The public key that our side checks SendGrid's events with: base64 DER, as SendGrid shows it."""
+        return str(self._ask("GET", "mail-key")["public_key"])
+
+    def mails(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """Accepted mails: n, id, to, from, subject, arguments (JSON), hash, fate, status, answer, created. Streamed."""
+        return self._lines(f"mails?after={after}")
+
+    def mail(self, message_id: str) -> dict[str, Any]:
+        """The request that became a mail, as it came."""
+        return dict(self._ask("GET", f"mails/{quote(message_id, safe='')}"))
+
+    def mail_events(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """What our side was told about mails: n, id, kind, status, tries, fault, http_status, detail, done. Streamed."""
+        return self._lines(f"mail-events?after={after}")
+
+    def answer_mail(self, mailbox: str, body: str, *, machine: bool = False, attachment: bool = False) -> str:
+        """The owner of a mailbox answers the last mail it got, or a machine does; returns the answer's Message-ID."""
+        facts = {"body": body, "machine": machine, "attachment": attachment}
+        return str(self._ask("POST", f"mailboxes/{quote(mailbox, safe='')}/answer", facts)["id"])
 
     def letters(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """Letters that were accepted: n, id, token, key, address, pdf_sha256, bytes, status, scan, answer, created. Streamed."""

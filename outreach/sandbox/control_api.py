@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from outreach.sandbox import phones, reading
+from outreach.sandbox import mail_reading, phones, reading
 from outreach.sandbox.faults import RuleError, parse
 from outreach.sandbox.requests import phone
 from outreach.sandbox.state import STATE, State, same
@@ -47,7 +47,7 @@ async def list_rules(_request: web.Request, state: State) -> web.StreamResponse:
 
 
 async def add_rule(request: web.Request, state: State) -> web.StreamResponse:
-    number = state.rules.add(parse(await _json(request)))
+    number = state.rules.add(parse(await json_object(request)))
     await state.books.committed()
     return web.json_response({"id": number}, status=201)
 
@@ -62,7 +62,7 @@ async def remove_rules(request: web.Request, state: State) -> web.StreamResponse
 async def answer(request: web.Request, state: State) -> web.StreamResponse:
     """A phone sends a text: `{"body": …, "to": … or nothing}`."""
     number = phone(request.match_info["number"])
-    facts = await _json(request)
+    facts = await json_object(request)
     body = facts.get("body")
     if number is None:
         raise BadRequest("The phone is not a number in the form +12025550123.")
@@ -79,7 +79,7 @@ async def show_dials(_request: web.Request, state: State) -> web.StreamResponse:
 
 
 async def turn_dials(request: web.Request, state: State) -> web.StreamResponse:
-    facts = await _json(request)
+    facts = await json_object(request)
     known = {field.name: field.type for field in dataclasses.fields(state.dials)}
     for name, value in facts.items():
         if name not in known:
@@ -101,7 +101,9 @@ def _fits(kind: object, value: object) -> bool:
 
 async def summary(_request: web.Request, state: State) -> web.StreamResponse:
     await state.books.committed()
-    return web.json_response(await asyncio.to_thread(reading.summary, state.config.books))
+    books = state.config.books
+    totals = await asyncio.to_thread(reading.summary, books)
+    return web.json_response(totals | {"mail": await asyncio.to_thread(mail_reading.summary, books)})
 
 
 async def quiet(_request: web.Request, state: State) -> web.StreamResponse:
@@ -136,7 +138,8 @@ async def reset(_request: web.Request, state: State) -> web.StreamResponse:
     return web.json_response({})
 
 
-async def _json(request: web.Request) -> dict[str, Any]:
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """Raises BadRequest."""
     try:
         facts = await request.json()
     except ValueError as error:
