@@ -5,8 +5,9 @@
 A sealed field is bound to its table, its column and its row by the additional data of AES-256-GCM: moved anywhere else, it does
 not open. Deleting a subject's data key erases every field of that subject for good, wherever copies of them lie.
 
-A blind index is a keyed hash (HMAC-SHA-256) that finds an equal value without showing it. Only a phone number, an e-mail address
-and an A-number have one; a name, a birth date or a country has too few values to hide behind a hash.
+A blind index is a keyed hash (HMAC-SHA-256) that finds an equal value without showing it. Only a phone number, an e-mail address,
+a postal address, an A-number, and an attorney's EOIR ID and bar number have one; a name, a birth date or a country has too few
+values to hide behind a hash.
 """
 
 import base64
@@ -28,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from outreach.db import Base
 
 FORMAT = b"\x01"
+INDEXED = ("phone", "email", "address", "a_number", "eoir_id", "bar", "row")
 NONCE = 12  # bytes, drawn at random: far below 2**32 fields per key, the bound of NIST SP 800-38D.
 
 
@@ -161,7 +163,7 @@ class Vault:
 
     def __init__(self, ring: KeyRing) -> None:
         self.ring = ring
-        self._index_keys = {field: ring.derived(f"index.{field}") for field in ("phone", "email", "a_number", "row")}
+        self._index_keys = {field: ring.derived(f"index.{field}") for field in INDEXED}
 
     def new_key(self, subject: UUID) -> NewKey:
         key = os.urandom(32)

@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.db import Base, new_id, now
 
+VALUE = "contact_point.value"
+COUNTRY = "contact_point.country"
+"""What the two sealed fields of a contact point are bound to."""
+
 
 class ContactKind(StrEnum):
     PHONE = "phone"
@@ -75,7 +79,7 @@ class ContactPoint(Base):
     state_at: Mapped[datetime | None]
     grade: Mapped[str | None] = mapped_column(Text)  # an `AddressGrade`, of postal addresses
     address_index: Mapped[bytes | None] = mapped_column(LargeBinary)  # a keyed hash of the address as it is compared
-    country_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # an ISO code; sealed, since for some it tells who they are
+    country_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # an ISO code; None: the United States, or not known
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (

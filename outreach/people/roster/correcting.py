@@ -13,8 +13,10 @@ from outreach.access import audit
 from outreach.access.audit import Actor
 from outreach.access.sealing import key_for, keys_for
 from outreach.db import now
+from outreach.people.addresses.regrading import regrade
 from outreach.people.roster import merging
 from outreach.people.roster.imports import QuarantinedRow, RosterImport, RowState
+from outreach.people.roster.limits import Limits
 from outreach.people.roster.merging import Merge
 from outreach.people.roster.passes import mapping_of
 from outreach.people.roster.problems import Fault, Problem
@@ -85,7 +87,9 @@ def opened(session: Session, row_id: UUID) -> Open:
     return Open(row, cells, problems_of(row))
 
 
-def correct(session: Session, row_id: UUID, cells: Mapping[str, str], *, today: date, by: Actor) -> tuple[Problem, ...]:
+def correct(
+    session: Session, row_id: UUID, cells: Mapping[str, str], *, today: date, by: Actor, limits: Limits | None = None
+) -> tuple[Problem, ...]:
     """Import the row with these cells, by header, through the import's own path; or say what is still wrong with it.
 
     A header that is not given has a blank cell. Raises NoSuchRow, AlreadyHandled or Busy.
@@ -102,6 +106,7 @@ def correct(session: Session, row_id: UUID, cells: Mapping[str, str], *, today: 
     refused = Merge(session, record, _unremarked).add([parsed])
     if refused:
         return tuple(one.problem for one in refused)
+    regrade(session, reuse_limit=(limits or Limits()).address_reuse)
     _close(row, RowState.CORRECTED, by)
     session.flush()
     audit.record(session, by, "quarantine.correct", "quarantined_row", row_id)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes above which a file is refused. Characters and bytes are counted, never taken from what the file says."""
+    """Sizes above which a file is refused. Characters and bytes are counted, never taken from what the file says.
+
+    `address_reuse` refuses nothing: an address given for more people is graded as crowded.
+    """
 
     file_bytes: int = 300_000_000
     rows: int = 1_100_000
@@ -18,6 +21,7 @@ class Limits:
     shared_text_bytes: int = 32_000_000
     # Rosters pack 5 to 20 times; 100 leaves room for sheets of blank, formatted rows.
     unpack_ratio: int = 100
+    address_reuse: int = 12
 
 
 # What the first bytes of a file say about it, in the words of the error.

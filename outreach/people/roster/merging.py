@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from outreach.access.sealing import DataKey, Vault, vault_of
 from outreach.db import new_id, now
-from outreach.people.contact import ContactKind, ContactPoint, ContactRole, ContactState, PersonContact, Safety
+from outreach.people import denied
+from outreach.people.addresses.comparing import address_index
+from outreach.people.contact import COUNTRY, VALUE, ContactKind, ContactPoint, ContactRole, ContactState, PersonContact, Safety
 from outreach.people.custody import Custody, Facility
 from outreach.people.incident import Exposure
 from outreach.people.person import ANumber, NameKind, Person, Posture
@@ -237,9 +239,14 @@ class Merge:
         if found is not None:
             return found
         point_id = new_id()
-        sealed = self._new_key(point_id).seal("contact_point.value", point_id, contact.value)
-        zone = time_zone(contact.country, contact.time_zones)
-        self._rows.add("contact_point", point_id, contact.kind, sealed, index, zone, ContactState.USABLE, self._now)
+        key = self._new_key(point_id)
+        post = contact.kind is ContactKind.POST
+        country = key.seal(COUNTRY, point_id, contact.country) if post and contact.country not in (None, "US") else None
+        self._rows.add(
+            "contact_point", point_id, contact.kind, key.seal(VALUE, point_id, contact.value), index,
+            time_zone(contact.country, contact.time_zones), *_state(contact, self._now), contact.grade,
+            address_index(self._vault, contact.house), country, self._now,
+        )  # fmt: skip
         self.added.contact_points += 1
         if index is not None:
             batch.points[contact.kind, index] = point_id
@@ -392,6 +399,10 @@ def time_zone(country: str | None, zones: tuple[str, ...]) -> str | None:
     moment = datetime(2022, 1, 1)  # noqa: DTZ001  # a wall clock's time, of which each zone says its own offset
     by_offset = sorted(zones, key=lambda zone: (ZoneInfo(zone).utcoffset(moment) or timedelta(), zone))
     return by_offset[len(by_offset) // 2]
+
+
+def _state(contact: Contact, at: datetime) -> tuple[ContactState, str | None, datetime | None]:
+    return (ContactState.BAD, denied.REASON, at) if contact.denied else (ContactState.USABLE, None, None)
 
 
 def _both(link: matching.Link, contact: Contact) -> matching.Link:

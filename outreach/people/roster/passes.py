@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
+from outreach.people.addresses.regrading import regrade
 from outreach.people.roster import quarantine, store
 from outreach.people.roster.columns import ColumnMapping, DateOrder
 from outreach.people.roster.imports import RosterImport
@@ -123,6 +124,7 @@ def put_in(
             rows += len(batch.good) + len(batch.bad)
         if written is not None:
             written.result()
+    regrade(session, reuse_limit=limits.address_reuse)
     told.tell(rows, 1.0)
     return replace(
         looked, rows=rows, added=merge.added, quarantined=aside.new, quarantined_before=aside.before, corrected=aside.corrected,

@@ -78,6 +78,9 @@ class Fault(StrEnum):
     PHONE_EXTENSION = "phone_extension"
     EMAIL_INVALID = "email_invalid"
     ADDRESS_INCOMPLETE = "address_incomplete"
+    ADDRESS_WITHOUT_UNIT = "address_without_unit"
+    ADDRESS_NO_HOME = "address_no_home"
+    CONTACT_DENIED = "contact_denied"
     NO_CONTACT = "no_contact"
     # Words of a fixed list.
     COUNTRY_UNKNOWN = "country_unknown"
@@ -90,6 +93,19 @@ class Fault(StrEnum):
     ROLE_UNKNOWN = "role_unknown"
     SAFETY_UNKNOWN = "safety_unknown"
     YES_OR_NO = "yes_or_no"
+    # Who represents them. In a roster these never keep a person out: the attorney is left out, and staff are told.
+    ATTORNEY_NAME_MISSING = "attorney_name_missing"
+    EOIR_ID_UNREADABLE = "eoir_id_unreadable"
+    BAR_NUMBER_UNREADABLE = "bar_number_unreadable"
+    BAR_STATE_UNKNOWN = "bar_state_unknown"
+    BAR_STATE_MISSING = "bar_state_missing"
+    APPEARANCE_UNREADABLE = "appearance_unreadable"
+    APPEARANCE_MISSING = "appearance_missing"
+    APPEARANCE_NONE = "appearance_none"
+    ATTORNEYS_OF_TWO = "attorneys_of_two"
+    ATTORNEY_DIFFERS = "attorney_differs"
+    ATTORNEY_ANOTHER = "attorney_another"
+    ATTORNEY_ENDED = "attorney_ended"
     # What the records say that are here already.
     A_NUMBER_OF_ANOTHER = "a_number_of_another"
     A_NUMBERS_OF_TWO = "a_numbers_of_two"
@@ -227,6 +243,9 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.PHONE_EXTENSION: N_("“{column}” has an extension, to which no text message can be sent."),
     Fault.EMAIL_INVALID: N_("“{column}” is not an e-mail address. Write it like name@example.org."),
     Fault.ADDRESS_INCOMPLETE: N_("The address is incomplete: a letter needs street, city, state and ZIP code."),
+    Fault.ADDRESS_WITHOUT_UNIT: N_("The address is of a house with many apartments, and lacks the number of theirs."),
+    Fault.ADDRESS_NO_HOME: N_("The address is a restaurant, a station, an office or another place where nobody lives."),
+    Fault.CONTACT_DENIED: N_("“{column}” belongs to a foreign government. It is kept, and nothing is ever sent there."),
     Fault.NO_CONTACT: N_("There is no phone, e-mail or address for somebody who is not in custody."),
     Fault.COUNTRY_UNKNOWN: N_("“{column}” is not a country we know. It is kept as written."),
     Fault.LANGUAGE_UNKNOWN: N_("“{column}” is not a language we know. Choose one of the list, or ask an administrator to add it."),
@@ -256,6 +275,30 @@ TEXTS: dict[Fault | FileRemark, str] = {
     Fault.LANGUAGE_DIFFERS: N_("The language is not the one in this person's record, which was kept. Ask which they understand."),
     Fault.ROW_TWICE: N_(
         "This row is in the file twice and has no A-number, so it was taken for two people. If they are one, remove one row."
+    ),
+    Fault.ATTORNEY_NAME_MISSING: N_("There is no name of the attorney. Write it as it stands on the form of appearance."),
+    Fault.EOIR_ID_UNREADABLE: N_("“{column}” is not an EOIR ID. Write it like AB123456."),
+    Fault.BAR_NUMBER_UNREADABLE: N_("“{column}” is not a bar number. Write it with its digits, as the state's bar lists it."),
+    Fault.BAR_STATE_UNKNOWN: N_("“{column}” is not a state. Write its two letters, like CA."),
+    Fault.BAR_STATE_MISSING: N_("A bar number needs the state that gave it. Write its two letters, like CA."),
+    Fault.APPEARANCE_UNREADABLE: N_("“{column}” is neither yes, no, nor the date on which the form was filed."),
+    Fault.APPEARANCE_MISSING: N_(
+        "Nothing says by which form the attorney appears, so G-28 was entered. Whoever verifies it should look at the form."
+    ),
+    Fault.APPEARANCE_NONE: N_("An attorney is named, and no form of appearance is filed. The attorney was not entered."),
+    Fault.ATTORNEYS_OF_TWO: N_(
+        "The EOIR ID, the bar number or the e-mail address of the attorney belong to two attorneys. None was entered: "
+        "enter the right one by hand."
+    ),
+    Fault.ATTORNEY_DIFFERS: N_(
+        "The attorney's name, number, e-mail address or day of filing is not the one on record, which was kept. Check that it "
+        "is the same attorney."
+    ),
+    Fault.ATTORNEY_ANOTHER: N_(
+        "Another attorney is on record for this person already. Both stay: end the earlier appearance if it has ended."
+    ),
+    Fault.ATTORNEY_ENDED: N_(
+        "This attorney's appearance has ended on record, so it was not entered again. If there is a new one, enter it by hand."
     ),
     FileRemark.READ_AS_WINDOWS_1252: N_(
         "This file is not UTF-8 and was read as Windows-1252. Check the accents in the first rows."

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from outreach.people.contact import ContactKind, ContactRole, Safety
+from outreach.people import denied
+from outreach.people.addresses import address as postal
+from outreach.people.addresses.address import Address
+from outreach.people.addresses.comparing import House, compared
+from outreach.people.contact import AddressGrade, ContactKind, ContactRole, Safety
 from outreach.people.custody import Custody
 from outreach.people.person import NameKind, Posture, Precision
-from outreach.people.roster import addresses, phones, values, words
+from outreach.people.roster import phones, values, words
 from outreach.people.roster.columns import ColumnMapping, DateOrder
+from outreach.people.roster.counsel import Counsel, counsel
 from outreach.people.roster.dates import DateOrderTally, RosterDate, parse_date
 from outreach.people.roster.fields import Field
 from outreach.people.roster.problems import BadValueError, Fault, Problem
@@ -48,7 +53,7 @@ class CustodyFact:
 class Contact:
     """`value` is E.164, a lower-case e-mail address, or the lines of an address. `time_zones` are all it may be in.
 
-    `complete` is False for an address to which no letter could be sent.
+    Of an address, `grade` is by its own text, `house` what it is compared by (`addresses.comparing`). `denied`: never to be used.
     """
 
     kind: ContactKind
@@ -58,7 +63,9 @@ class Contact:
     confirmed_on: date | None
     country: str | None = None
     time_zones: tuple[str, ...] = ()
-    complete: bool = True
+    grade: AddressGrade | None = None
+    house: House | None = None
+    denied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,7 @@ class ParsedRow:
     contacts: tuple[Contact, ...]
     exposed_on: date | None
     remarks: tuple[Problem, ...]
+    counsel: Counsel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,7 @@ def _parse(number: int, work: _Work) -> ParsedRow | None:
     posture = work.read(Field.POSTURE, words.parse_posture) or Posture.UNKNOWN
     protected = work.read(Field.PROTECTED, values.parse_yes_or_no) or False
     exposed_on = work.day(Field.EXPOSED_ON)
+    represented_by = counsel(work, today=work.options.today)
     if work.problems:
         return None
     return ParsedRow(
@@ -243,6 +252,7 @@ def _parse(number: int, work: _Work) -> ParsedRow | None:
         contacts=contacts,
         exposed_on=exposed_on,
         remarks=tuple(work.remarks),
+        counsel=represented_by,
     )
 
 
@@ -359,16 +369,14 @@ def _contacts(work: _Work) -> tuple[Contact, ...]:
     for field in (Field.EMAIL, Field.EMAIL_2):
         if field in work.cells:
             about = _about(work, Field.EMAIL_ROLE, Field.EMAIL_SAFETY, Field.EMAIL_CONFIRMED_ON)
-            contacts.extend(Contact(ContactKind.EMAIL, value, *about) for value in work.read(field, values.parse_emails) or ())
+            for value in work.read(field, values.parse_emails) or ():
+                foreign = denied.is_foreign_mailbox(value)
+                if foreign:
+                    work.remark(field, Fault.CONTACT_DENIED)
+                contacts.append(Contact(ContactKind.EMAIL, value, *about, denied=foreign))
     address = _address(work)
     if address is not None:
-        if not address.complete:
-            work.remark(
-                Field.ADDRESS_LINE_1 if Field.ADDRESS_LINE_1 in work.headers else Field.ADDRESS,
-                Fault.ADDRESS_INCOMPLETE,
-            )
-        about = _about(work, Field.ADDRESS_ROLE, Field.ADDRESS_SAFETY, Field.ADDRESS_CONFIRMED_ON)
-        contacts.append(Contact(ContactKind.POST, address.lines, *about, country=address.country, complete=address.complete))
+        contacts.append(_post(work, address))
     once: dict[tuple[ContactKind, str], Contact] = {}
     for contact in contacts:
         once.setdefault((contact.kind, contact.value), contact)
@@ -381,7 +389,29 @@ def _about(work: _Work, role: Field, safety: Field, confirmed: Field) -> tuple[C
     return whose or ContactRole.OTHER, safe or Safety.UNKNOWN, work.day(confirmed)
 
 
-def _address(work: _Work) -> addresses.Address | None:
+_REMARKS = {
+    AddressGrade.BLANK: Fault.ADDRESS_INCOMPLETE,
+    AddressGrade.INCOMPLETE: Fault.ADDRESS_INCOMPLETE,
+    AddressGrade.NO_UNIT: Fault.ADDRESS_WITHOUT_UNIT,
+    AddressGrade.NOT_RESIDENTIAL: Fault.ADDRESS_NO_HOME,
+    AddressGrade.DENIED: Fault.CONTACT_DENIED,
+}
+
+
+def _post(work: _Work, address: Address) -> Contact:
+    role, safety, confirmed_on = _about(work, Field.ADDRESS_ROLE, Field.ADDRESS_SAFETY, Field.ADDRESS_CONFIRMED_ON)
+    if role is ContactRole.OTHER and address.shelter:
+        role = ContactRole.SHELTER
+    grade = address.grade
+    if grade in _REMARKS:
+        work.remark(Field.ADDRESS_LINE_1 if Field.ADDRESS_LINE_1 in work.headers else Field.ADDRESS, _REMARKS[grade])
+    return Contact(
+        ContactKind.POST, address.lines, role, safety, confirmed_on, country=address.country, grade=grade,
+        house=compared(address.lines, address.country), denied=grade is AddressGrade.DENIED,
+    )  # fmt: skip
+
+
+def _address(work: _Work) -> Address | None:
     care_of = work.text(Field.CARE_OF)
     country = work.text(Field.COUNTRY)
     first, second = work.text(Field.ADDRESS_LINE_1), work.text(Field.ADDRESS_LINE_2)
@@ -391,9 +421,9 @@ def _address(work: _Work) -> addresses.Address | None:
         # The line ends of this cell part its lines, so it is cleaned line by line.
         lines = work.read(Field.ADDRESS, lambda cell: "\n".join(values.clean(line) for line in cell.splitlines())) or ""
         rest = " ".join(part for part in (city, state, postal_code) if part)
-        return addresses.from_text(care_of, f"{lines}\n{rest}" if rest else lines, country)
+        return postal.from_text(care_of, f"{lines}\n{rest}" if rest else lines, country)
     if not any((first, second, city, postal_code)):
         return None
-    return addresses.from_parts(
+    return postal.from_parts(
         care_of=care_of, first=first, second=second, city=city, state=state, postal_code=postal_code, country=country
     )

@@ -23,6 +23,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "contact_point": {
         "id": "uuid", "kind": "text", "value_sealed": "bytea", "value_index": "bytea", "time_zone": "text", "state": "text",
+        "state_reason": "text", "state_at": "timestamptz", "grade": "text", "address_index": "bytea", "country_sealed": "bytea",
         "created_at": "timestamptz",
     },
     "person_contact": {

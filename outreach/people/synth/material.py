@@ -10,6 +10,7 @@ from pathlib import Path
 import phonenumbers
 
 from outreach.notices import languages
+from outreach.people.custody import ANumberRule, MailMarking
 
 _FILE = Path(__file__).with_name("material.toml")
 _PRIME = 99_999_989
@@ -19,11 +20,14 @@ _OLD_A_NUMBERS = 7_000_000
 
 @dataclass(frozen=True, slots=True)
 class Facility:
-    """A fictional place of detention, with what the system should know of it before the roster comes."""
+    """A fictional place of detention, with what the system should know of it: its mailing address, and its rules for mail."""
 
     code: str
     name: str
     time_zone: str
+    address: tuple[str, ...]
+    a_number_rule: ANumberRule
+    mail_marking: MailMarking
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Material:
     towns: tuple[Mapping[str, str], ...]
     streets: tuple[str, ...]
     shelters: tuple[str, ...]
+    places: tuple[str, ...]
 
 
 @cache
@@ -60,11 +65,22 @@ def material() -> Material:
     return Material(
         speakers=tuple(_speakers(one) for one in data["language"]),
         speaker_shares=tuple(accumulate(one["share"] for one in data["language"])),
-        facilities=tuple(Facility(one["code"], one["name"], one["time_zone"]) for one in data["facility"]),
+        facilities=tuple(
+            Facility(
+                one["code"],
+                one["name"],
+                one["time_zone"],
+                tuple(one["address"]),
+                ANumberRule(one["a_number"]),
+                MailMarking(one["marking"]),
+            )
+            for one in data["facility"]
+        ),
         facility_shares=tuple(accumulate(one["share"] for one in data["facility"])),
         towns=tuple(data["town"]),
         streets=tuple(data["streets"]["names"]),
         shelters=tuple(data["shelters"]["names"]),
+        places=tuple(data["places"]["names"]),
     )
 
 

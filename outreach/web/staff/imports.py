@@ -230,7 +230,7 @@ def row(row_id: UUID) -> ResponseReturnValue:
 def correct(row_id: UUID) -> ResponseReturnValue:
     typed = _typed(row_id)
     with _in_turn(), panel().sessions.begin() as session:
-        problems = correcting.correct(session, row_id, typed, today=now().date(), by=account().actor)
+        problems = correcting.correct(session, row_id, typed, today=now().date(), by=account().actor, limits=_limits())
         import_id = session.get_one(QuarantinedRow, row_id).import_id
     if problems:
         return _row_form(row_id, typed, problems)

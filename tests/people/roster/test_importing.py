@@ -22,9 +22,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from outreach import db
 from outreach.access import audit
 from outreach.access.audit import COMMAND
-from outreach.access.sealing import FileKeyRing, Vault, key_for
+from outreach.access.sealing import FileKeyRing, Vault, key_for, keys_for
 from outreach.people import file
-from outreach.people.contact import ContactPoint, PersonContact
+from outreach.people.contact import COUNTRY, VALUE, ContactKind, ContactPoint, PersonContact
 from outreach.people.custody import CustodyEvent
 from outreach.people.incident import Exposure, Incident
 from outreach.people.person import Person
@@ -538,3 +538,49 @@ def test_a_number_of_several_time_zones_gets_none_at_home_and_the_middle_one_abr
     country: str | None, zones: tuple[str, ...], zone: str | None
 ) -> None:
     assert merging.time_zone(country, zones) == zone
+
+
+def test_addresses_are_graded_by_what_all_of_them_say(bring: Bring, sessions: sessionmaker[Session]) -> None:
+    def somebody(number: int, address: str, **more: str) -> dict[str, str]:
+        return {"Name": f"Sol Ficticio {number}", "A#": f"A90000000{number}", "Address": address, **more}
+
+    bring([
+        *(somebody(number, "12 Sample Road, Sampleton, TX 78701") for number in range(3)),
+        somebody(3, "14 Sample Road Apt 1, Sampleton, TX 78701"),
+        somebody(4, "14 Sample Road #2, Sampleton, TX 78701"),
+        somebody(5, "14 Sample Rd, Sampleton, TX 78701"),
+        somebody(6, "Calle Inventada 5, Ciudad Ejemplo, Guatemala"),
+        somebody(7, "Embassy of Utopia, 5 Sample Road, Washington, DC 20001", Email="archive@consulate.example.org"),
+        somebody(8, "homeless"),
+    ], limits=Limits(address_reuse=2))  # fmt: skip
+
+    with sessions() as session:
+        posts = session.scalars(sa.select(ContactPoint).where(ContactPoint.kind == ContactKind.POST)).all()
+        email = session.scalars(sa.select(ContactPoint).where(ContactPoint.kind == ContactKind.EMAIL)).one()
+        keys = keys_for(session, [post.id for post in posts])
+    found = [(keys[post.id].open(VALUE, post.id, post.value_sealed), post) for post in posts]
+    assert sorted((lines, post.grade) for lines, post in found) == [
+        *[("12 Sample Road, Sampleton, TX 78701", "crowded")] * 3,
+        ("14 Sample Rd, Sampleton, TX 78701", "no_unit"),
+        ("14 Sample Road #2, Sampleton, TX 78701", "good"),
+        ("14 Sample Road Apt 1, Sampleton, TX 78701", "good"),
+        ("Calle Inventada 5, Ciudad Ejemplo", "foreign"),
+        ("Embassy of Utopia, 5 Sample Road, Washington, DC 20001", "denied"),
+        ("homeless", "blank"),
+    ]
+    never = [point for point in (*posts, email) if point.state != "usable"]
+    assert [(point.state, point.state_reason) for point in never] == [("bad", "denied:foreign_government")] * 2
+    (abroad,) = (post for post in posts if post.country_sealed)
+    assert abroad.country_sealed
+    assert keys[abroad.id].open(COUNTRY, abroad.id, abroad.country_sealed) == "GT"
+
+
+def test_an_address_becomes_crowded_by_a_later_roster(bring: Bring, sessions: sessionmaker[Session]) -> None:
+    for number in range(3):
+        bring(
+            [{"Name": f"Sol Ficticio {number}", "A#": f"A90000000{number}", "Address": "12 Sample Road, Sampleton, TX 78701"}],
+            incident=f"T-{number}", limits=Limits(address_reuse=2),
+        )  # fmt: skip
+
+    with sessions() as session:
+        assert session.scalars(sa.select(ContactPoint.grade)).all() == ["crowded"] * 3

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from outreach.people.contact import ContactKind, ContactRole, Safety
+from outreach.people.contact import AddressGrade, ContactKind, ContactRole, Safety
 from outreach.people.custody import Custody
 from outreach.people.person import NameKind, Posture, Precision
 from outreach.people.roster.columns import DateOrder, recognise
@@ -90,7 +90,16 @@ def test_a_full_row_becomes_typed_values() -> None:
             Contact(ContactKind.PHONE, "+12025550101", ContactRole.OWN, Safety.YES, date(2023, 1, 2), "US", ("America/New_York",)),
             Contact(ContactKind.PHONE, "+13055550102", ContactRole.FAMILY, Safety.UNKNOWN, None, "US", ("America/New_York",)),
             Contact(ContactKind.EMAIL, "maria@example.org", ContactRole.OTHER, Safety.UNKNOWN, None),
-            Contact(ContactKind.POST, "12 Sample Road\nSampleton, TX 78701", ContactRole.OTHER, Safety.UNKNOWN, None, "US"),
+            Contact(
+                ContactKind.POST,
+                "12 Sample Road\nSampleton, TX 78701",
+                ContactRole.OTHER,
+                Safety.UNKNOWN,
+                None,
+                "US",
+                grade=AddressGrade.GOOD,
+                house=("12 sample rd 78701", "12 sample rd 78701"),
+            ),
         ),
         exposed_on=date(2022, 11, 28),
         remarks=(),
@@ -238,15 +247,55 @@ def test_an_address_of_several_lines_in_one_cell_keeps_its_lines() -> None:
     row = good(Address="12 Sample Road\nSampleton, TX 78701", Address_safety="never")
 
     assert row.contacts == (
-        Contact(ContactKind.POST, "12 Sample Road\nSampleton, TX 78701", ContactRole.OTHER, Safety.NEVER, None, "US"),
+        Contact(
+            ContactKind.POST,
+            "12 Sample Road\nSampleton, TX 78701",
+            ContactRole.OTHER,
+            Safety.NEVER,
+            None,
+            "US",
+            grade=AddressGrade.GOOD,
+            house=("12 sample rd 78701", "12 sample rd 78701"),
+        ),
     )
 
 
 def test_an_incomplete_address_is_kept_and_remarked_on() -> None:
     row = good(Address="homeless")
 
-    assert [contact.complete for contact in row.contacts] == [False]
+    assert [contact.grade for contact in row.contacts] == [AddressGrade.BLANK]
     assert [(remark.code, remark.column) for remark in row.remarks] == [(Fault.ADDRESS_INCOMPLETE, "Address")]
+
+
+@pytest.mark.parametrize(
+    ("street", "fault"),
+    [
+        ("Sample Apartments, 12 Sample Road", Fault.ADDRESS_WITHOUT_UNIT),
+        ("Taqueria Ficticia, 12 Sample Road", Fault.ADDRESS_NO_HOME),
+        ("Embassy of Utopia, 12 Sample Road", Fault.CONTACT_DENIED),
+    ],
+)
+def test_why_no_letter_can_go_there_is_remarked_on(street: str, fault: Fault) -> None:
+    row = good(Address=f"{street}, Sampleton, TX 78701")
+
+    assert [(remark.code, remark.column) for remark in row.remarks] == [(fault, "Address")]
+    assert [contact.denied for contact in row.contacts] == [fault is Fault.CONTACT_DENIED]
+
+
+def test_a_foreign_governments_mailbox_is_kept_and_remarked_on() -> None:
+    row = good(Email="archive@consulate.example.org; sol@example.org")
+
+    assert [(contact.value, contact.denied) for contact in row.contacts] == [
+        ("archive@consulate.example.org", True), ("sol@example.org", False),
+    ]  # fmt: skip
+    assert [remark.code for remark in row.remarks] == [Fault.CONTACT_DENIED]
+
+
+def test_an_address_that_names_a_shelter_is_a_shelters_unless_the_roster_says_otherwise() -> None:
+    text = "Casa Ejemplo Shelter, 12 Sample Road, Sampleton, TX 78701"
+
+    assert [contact.role for contact in good(Address=text).contacts] == [ContactRole.SHELTER]
+    assert [contact.role for contact in good(Address=text, Address_role="own").contacts] == [ContactRole.OWN]
 
 
 def test_somebody_released_with_no_contact_is_remarked_on() -> None:

@@ -1,0 +1,86 @@
+"""What everybody's addresses together say about one: that letters came back from there, that too many people gave it, that the
+house has many units.
+
+Set-based: one statement, whether for all addresses or for those of a few houses. It changes only what an address's own text
+left good; so it may be repeated, and it takes back what is no longer so.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import ARRAY, LargeBinary, bindparam, text
+from sqlalchemy.orm import Session
+
+from outreach.people import denied
+from outreach.people.addresses.comparing import HALF
+
+UNITS = 2  # different units given for one house before an address there without a unit is not believed
+# A letter that came back for these reasons says that the person is not there, and nothing about the address.
+OF_THE_PERSON = ("returned:moved", "returned:not_known", "returned:unknown_person", "returned:refused", "returned:unclaimed",
+                 "returned:deceased")  # fmt: skip
+
+_REGRADE = """
+with post as (
+    select id, grade, state, state_reason, country_sealed, address_index,
+           substring(address_index from 1 for {half}) as house,
+           substring(address_index from {half} + 1) as place
+    from contact_point
+    {only}
+    where kind = 'post' and address_index is not null
+),
+came_back as (
+    select distinct address_index from post
+    where state = 'bad' and coalesce(state_reason, '') <> :denied and coalesce(state_reason, '') <> all (:of_the_person)
+),
+used as (
+    select post.address_index, count(distinct link.person_id) as people
+    from post join person_contact link on link.contact_point_id = post.id
+    where link.role <> 'shelter'
+    group by post.address_index
+    having count(distinct link.person_id) > :limit
+),
+many_units as (
+    select house from post where place <> house group by house having count(distinct place) >= :units
+),
+graded as (
+    select post.id, case
+        when came_back.address_index is not null then 'known_bad'
+        when used.address_index is not null then 'crowded'
+        when many_units.house is not null then 'no_unit'
+        when post.country_sealed is not null then 'foreign'
+        else 'good'
+    end as grade
+    from post
+    left join came_back using (address_index)
+    left join used using (address_index)
+    left join many_units on many_units.house = post.house and post.place = post.house and post.country_sealed is null
+    -- What the text of an address says stays: these grades are no longer asked. "No unit" is one of them, also where the
+    -- neighbours showed it, because a house that had units has them still.
+    where post.grade in ('good', 'foreign', 'known_bad', 'crowded')
+)
+update contact_point point set grade = graded.grade
+from graded
+where point.id = graded.id and point.grade is distinct from graded.grade
+"""
+_EVERY = text(_REGRADE.format(half=HALF, only=""))
+# The index on `address_index` finds all units of a house: they begin alike.
+_HOUSES = "join unnest(cast(:houses as bytea[])) as wanted (house) on address_index between wanted.house and wanted.house || :last"
+_SOME = text(_REGRADE.format(half=HALF, only=_HOUSES)).bindparams(bindparam("houses", type_=ARRAY(LargeBinary)))
+
+
+def regrade(session: Session, *, reuse_limit: int, indexes: Collection[bytes] | None = None) -> int:
+    """Grade addresses by what all of them together say; how many grades changed. Safe to repeat.
+
+    `reuse_limit`: people, shelters' not counted, for whom one address is believed. `indexes` are the `address_index` of those
+    that changed; all addresses of their houses are graded then, and without it every one there is.
+    """
+    values: dict[str, object] = {
+        "limit": reuse_limit, "units": UNITS, "denied": denied.REASON, "of_the_person": list(OF_THE_PERSON),
+    }  # fmt: skip
+    statement = _EVERY
+    if indexes is not None:
+        if not indexes:
+            return 0
+        statement = _SOME
+        values |= {"houses": sorted({index[:HALF] for index in indexes}), "last": b"\xff" * HALF}
+    changed: int = session.execute(statement, values).rowcount  # type: ignore[attr-defined]  # a cursor's result, for an UPDATE
+    return changed
