@@ -32,6 +32,9 @@ from outreach.sandbox.server import serve
 @click.option("--mail-events-url", help="Where events about mails go; a path is meant on the base. [SANDBOX_MAIL_EVENTS_URL]")
 @click.option("--inbound-mail-url", help="Where answers by e-mail go, likewise. [SANDBOX_INBOUND_MAIL_URL]")
 @click.option("--raw-inbound/--parsed-inbound", default=None, help="Answers by e-mail as MIME, or parsed. [SANDBOX_RAW_INBOUND]")
+@click.option("--post-webhook-url", help="Where events about letters go; a path is meant on the base. [SANDBOX_POST_WEBHOOK_URL]")
+@click.option("--post-webhook-format", help="json, or jwt as PostGrid's default is. [SANDBOX_POST_WEBHOOK_FORMAT, default json]")
+@click.option("--letter-delay-ms", type=int, help="Between two statuses of a letter. [SANDBOX_LETTER_DELAY_MS, default 2000]")
 @click.option("--seed", type=int, help="Decides faults and the population. [SANDBOX_SEED, default 1]")
 def command(**options: object) -> None:
     """Run the sandbox carrier: it speaks Twilio's protocol and sends no real text.
