@@ -20,6 +20,7 @@ COMMANDS = {
     "import": "Import the people of a roster.",
     "incident": "Add an incident.",
     "keys": "Make the key ring that seals what identifies people.",
+    "letters": "Draw every page of every letter layout, to be looked at.",
     "migrate": "Bring the database up to date.",
     "migration": "Write the next migration from the models, or check that none is missing.",
     "run": "Start everything on this machine, without demonstration data.",
