@@ -14,6 +14,26 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.db import Base, new_id, now
 
+SEALED = {field: f"attorney.{field}" for field in ("name", "firm", "bar_number", "eoir_id")}
+"""What the sealed columns of an attorney are bound to."""
+EVIDENCE = "representation.evidence"
+"""What the sealed evidence is bound to; it is under the person's key."""
+
+
+class Clue(StrEnum):
+    """By what two entries are seen to be one attorney. An e-mail address may be a firm's, so the name has to agree."""
+
+    EOIR_ID = "eoir_id"
+    BAR = "bar"
+    EMAIL = "email"
+
+
+class Source(StrEnum):
+    """Where a representation is known from."""
+
+    ROSTER = "roster"
+    STAFF = "staff"
+
 
 class AppearanceForm(StrEnum):
     """G-28 is an appearance before DHS, EOIR-28 before the immigration court: https://www.justice.gov/eoir/list-downloadable-eoir-forms"""
@@ -80,7 +100,7 @@ class Representation(Base):
     scope: Mapped[str] = mapped_column(Text, default=Scope.ALL)
     filed_on: Mapped[date | None]
     evidence_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # where the form can be seen; under the person's key
-    source: Mapped[str] = mapped_column(Text)  # "roster" or "staff"
+    source: Mapped[str] = mapped_column(Text)  # a `Source`
     source_id: Mapped[UUID | None]  # the import
     entered_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
     entered_at: Mapped[datetime] = mapped_column(default=now)

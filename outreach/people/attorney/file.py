@@ -18,13 +18,11 @@ from outreach.access import audit
 from outreach.access.accounts import Account
 from outreach.access.sealing import DataKey, keys_for
 from outreach.people import file as people_file
-from outreach.people.attorney import Attorney, Representation
+from outreach.people.attorney import EVIDENCE, SEALED, Attorney, Representation
 from outreach.people.attorney.particulars import Particulars
-from outreach.people.attorney.record import SEALED, NoSuchAttorney
-from outreach.people.attorney.representation import EVIDENCE
+from outreach.people.attorney.record import NoSuchAttorney
 from outreach.people.contact import VALUE, ContactKind, ContactPoint, ContactState
 from outreach.people.file import Brief, Reader
-
 
 _NOBODY = people_file.Permit(())
 

@@ -87,7 +87,7 @@ def read(typed: Mapping[Particular, str]) -> Particulars:
     if problems:
         raise Unreadable(problems)
     assert name is not None  # else it was among the problems
-    found = address.from_text("", post, "") if post else None
+    found = address.from_text("", post, "", office=True) if post else None
     return Particulars(
         name=name, firm=firm, eoir_id=eoir_id, bar_state=state, bar_number=number, email=email, phone=phone,
         post=found.lines if found else None, country=found.country if found else None, grade=found.grade if found else None,

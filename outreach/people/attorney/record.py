@@ -1,7 +1,6 @@
 """Entering an attorney by hand and keeping the record true. Two entries of one attorney are refused, never merged."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,22 +11,11 @@ from outreach.access.audit import Actor, ActorKind
 from outreach.access.sealing import DataKey, create_key, key_for, keys_for, vault_of
 from outreach.db import new_id, now
 from outreach.people import denied
-from outreach.people.attorney import Attorney
+from outreach.people.attorney import SEALED, Attorney, Clue
 from outreach.people.attorney.particulars import Particulars
 from outreach.people.contact import COUNTRY, VALUE, AddressGrade, ContactKind, ContactPoint, ContactState
 from outreach.people.roster import merging
 from outreach.people.roster.matching import NameKey, name_key
-
-SEALED = {field: f"attorney.{field}" for field in ("name", "firm", "bar_number", "eoir_id")}
-"""What the sealed columns of an attorney are bound to."""
-
-
-class Clue(StrEnum):
-    """By what two entries are seen to be one attorney. An e-mail address may be a firm's, so the name has to agree."""
-
-    EOIR_ID = "eoir_id"
-    BAR = "bar"
-    EMAIL = "email"
 
 
 class NoSuchAttorney(LookupError):

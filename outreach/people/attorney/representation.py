@@ -5,7 +5,6 @@ An end cancels nothing by itself: whatever waits for the attorney asks again, wh
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -16,20 +15,13 @@ from outreach.access import audit
 from outreach.access.audit import ActorKind
 from outreach.access.sealing import key_for
 from outreach.db import new_id, now
-from outreach.people.attorney import AppearanceForm, Attorney, Ending, Representation, Scope
+from outreach.people.attorney import EVIDENCE, AppearanceForm, Attorney, Ending, Representation, Scope, Source
 from outreach.people.attorney.record import NoSuchAttorney
 from outreach.people.file import Reader, check_visible
 from outreach.people.person import Person
 
-EVIDENCE = "representation.evidence"
-"""What the sealed evidence is bound to; it is under the person's key."""
 AT_ONCE = 50
 """How many representations may be verified together."""
-
-
-class Source(StrEnum):
-    ROSTER = "roster"
-    STAFF = "staff"
 
 
 class NoSuchRepresentation(LookupError):

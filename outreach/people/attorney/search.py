@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session
 
 from outreach.access import audit
 from outreach.access.sealing import vault_of
-from outreach.people.attorney import Attorney
+from outreach.people.attorney import SEALED, Attorney, Clue
 from outreach.people.attorney.particulars import parse_bar_number, parse_bar_state, parse_email, parse_eoir_id
-from outreach.people.attorney.record import SEALED, Clue
 from outreach.people.contact import ContactKind, ContactPoint
 from outreach.people.file import Reader
 from outreach.people.roster.problems import BadValueError

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 
-from outreach.people.roster.fields import ATTORNEY_FIELDS, DATE_FIELDS, NEXT, Field
+from outreach.people.roster.fields import DATE_FIELDS, NEXT, Field
 
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -79,21 +79,12 @@ class ColumnMapping:
     @property
     def fields(self) -> dict[Field, Column]:
         """The columns that are imported, by field."""
-        return {
-            column.field: column
-            for column in self.columns
-            if column.field is not None and column.field is not Field.IGNORED and column.field not in ATTORNEY_FIELDS
-        }
+        return {column.field: column for column in self.columns if column.field is not None and column.field is not Field.IGNORED}
 
     @property
     def unmapped(self) -> tuple[Column, ...]:
         """Columns whose meaning is not known; staff should choose one, or leave them out knowingly."""
         return tuple(column for column in self.columns if column.field is None)
-
-    @property
-    def for_later(self) -> tuple[Column, ...]:
-        """Columns about attorneys: understood, and not imported with the people."""
-        return tuple(column for column in self.columns if column.field in ATTORNEY_FIELDS)
 
     @property
     def date_columns(self) -> tuple[Column, ...]:

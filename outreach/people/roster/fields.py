@@ -62,12 +62,17 @@ class Field(StrEnum):
     ADDRESS_SAFETY = "address_safety"
     ADDRESS_CONFIRMED_ON = "address_confirmed_on"
     EXPOSED_ON = "exposed_on"
-    # Recognised so that staff see they were understood; kept for when attorneys are imported.
+    # The attorney who represents the person.
     ATTORNEY_NAME = "attorney_name"
     ATTORNEY_PHONE = "attorney_phone"
     ATTORNEY_EMAIL = "attorney_email"
     ATTORNEY_FIRM = "attorney_firm"
     ATTORNEY_ADDRESS = "attorney_address"
+    ATTORNEY_EOIR_ID = "attorney_eoir_id"
+    ATTORNEY_BAR_STATE = "attorney_bar_state"
+    ATTORNEY_BAR_NUMBER = "attorney_bar_number"
+    ATTORNEY_G28 = "attorney_g28"  # yes, no, or the day on which the form was filed
+    ATTORNEY_EOIR28 = "attorney_eoir28"
     # A column that staff chose to leave out.
     IGNORED = "ignored"
 
@@ -86,6 +91,8 @@ DATE_FIELDS = frozenset(
         Field.EMAIL_CONFIRMED_ON,
         Field.ADDRESS_CONFIRMED_ON,
         Field.EXPOSED_ON,
+        Field.ATTORNEY_G28,
+        Field.ATTORNEY_EOIR28,
     }
 )
 # When a file has the same column twice, the second one is taken as the next of these.

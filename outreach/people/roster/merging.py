@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, any_, literal, select, text, 
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from outreach.access.sealing import DataKey, Vault, vault_of
+from outreach.access.sealing import DataKey, Vault, keys_for, vault_of
 from outreach.db import new_id, now
 from outreach.people import denied
 from outreach.people.addresses.comparing import address_index
@@ -23,6 +23,7 @@ from outreach.people.roster import matching
 from outreach.people.roster.imports import RosterImport
 from outreach.people.roster.matching import Known, name_key
 from outreach.people.roster.problems import Fault, Problem
+from outreach.people.roster.representing import Named, Representing
 from outreach.people.roster.rows import Contact, CustodyFact, ParsedRow
 from outreach.people.roster.writing import NewRows
 
@@ -50,6 +51,8 @@ class Added:
     exposures: int = 0
     contact_points: int = 0
     facilities: int = 0
+    attorneys: int = 0
+    representations: int = 0
 
 
 Remark = Callable[[int, Problem], None]
@@ -70,6 +73,7 @@ class Merge:
         self._as_of = record.as_of
         self._remark = remark
         self._rows = NewRows()
+        self._representing = Representing(session, record, self._rows, remark)
         self._now = now()
         # Identical rows without an A-number may be two people. Eight bytes of a keyed hash stand for each row.
         self._copies: dict[int, int] = {}
@@ -84,16 +88,42 @@ class Merge:
         batch = _Batch(session=self._session, incident_id=self._incident_id, as_of=self._as_of)
         batch.find(indexed, self._vault)
         refused = []
+        unchanged = set()
         for row, row_index in indexed:
+            before = self.added.unchanged
             if row_index in batch.unchanged:
                 self.added.unchanged += 1
-                continue
-            problem = self._place(row, row_index, batch)
-            if problem is not None:
-                refused.append(Refused(row.number, problem))
+            else:
+                problem = self._place(row, row_index, batch)
+                if problem is not None:
+                    refused.append(Refused(row.number, problem))
+                    continue
+            if self.added.unchanged > before:
+                unchanged.add(row.number)
         self._rows.send(self._session)
         batch.update()
+        self._represent(indexed, {one.number for one in refused}, unchanged, batch)
         return refused
+
+    def _represent(
+        self, indexed: Sequence[tuple[ParsedRow, bytes]], refused: set[int], unchanged: set[int], batch: "_Batch"
+    ) -> None:
+        """The attorneys of the rows that went in; nothing is added to an erased person."""
+        people = {row.number: batch.person_of[index] for row, index in indexed if row.number not in refused and row.counsel}
+        there = keys_for(self._session, people.values())
+        named = [
+            Named(row.number, people[row.number], row.counsel)
+            for row, _ in indexed
+            if row.counsel is not None and people.get(row.number) in there
+        ]
+        if not named:
+            return
+        learnt = self._representing.add(named)
+        self._rows.send(self._session)
+        self._representing.finish()
+        self.added.attorneys, self.added.representations = self._representing.attorneys, self._representing.representations
+        self.added.updated += len(learnt & unchanged)
+        self.added.unchanged -= len(learnt & unchanged)
 
     def _place(self, row: ParsedRow, row_index: bytes, batch: "_Batch") -> Problem | None:
         """One row to the person it is about, else to a new one; or what is wrong."""
@@ -119,6 +149,7 @@ class Merge:
         else:
             self.added.unchanged += 1
         batch.unchanged.add(row_index)
+        batch.person_of[row_index] = known.id
         return None
 
     def _add_person(self, row: ParsedRow, numbers: Sequence[bytes], row_index: bytes, batch: "_Batch") -> None:
@@ -147,6 +178,7 @@ class Merge:
         self._expose(person_id, row, row_index)
         batch.people[person_id] = known
         batch.unchanged.add(row_index)
+        batch.person_of[row_index] = person_id
         self.added.new += 1
 
     def _add_facts(self, row: ParsedRow, numbers: Sequence[bytes], known: Known, batch: "_Batch") -> bool:
@@ -320,6 +352,7 @@ class _Batch:
     contact_index: dict[tuple[ContactKind, str], bytes] = field(default_factory=dict)
     unchanged: set[bytes] = field(default_factory=set)  # rows that were here before, with a roster of the same date
     same_row: dict[bytes, UUID] = field(default_factory=dict)  # rows that were here before, with a roster of another date
+    person_of: dict[bytes, UUID] = field(default_factory=dict)  # whom a row that went in is about
     owner: dict[bytes, UUID] = field(default_factory=dict)
     people: dict[UUID, Known] = field(default_factory=dict)
     points: dict[tuple[str, bytes], UUID] = field(default_factory=dict)
@@ -338,6 +371,7 @@ class _Batch:
             assert index is not None
             if as_of == self.as_of:
                 self.unchanged.add(index)
+                self.person_of[index] = person_id
             else:
                 self.same_row[index] = person_id
         rows = [row for row, index in indexed if index not in self.unchanged]

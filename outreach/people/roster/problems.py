@@ -287,8 +287,7 @@ TEXTS: dict[Fault | FileRemark, str] = {
     ),
     Fault.APPEARANCE_NONE: N_("An attorney is named, and no form of appearance is filed. The attorney was not entered."),
     Fault.ATTORNEYS_OF_TWO: N_(
-        "The EOIR ID, the bar number or the e-mail address of the attorney belong to two attorneys. None was entered: "
-        "enter the right one by hand."
+        "The attorney's name and numbers are those of different attorneys on record. None was entered: enter the right one by hand."
     ),
     Fault.ATTORNEY_DIFFERS: N_(
         "The attorney's name, number, e-mail address or day of filing is not the one on record, which was kept. Check that it "

@@ -26,6 +26,15 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "state_reason": "text", "state_at": "timestamptz", "grade": "text", "address_index": "bytea", "country_sealed": "bytea",
         "created_at": "timestamptz",
     },
+    "attorney": {
+        "id": "uuid", "name_sealed": "bytea", "firm_sealed": "bytea", "bar_state": "text", "bar_number_sealed": "bytea",
+        "eoir_id_sealed": "bytea", "eoir_id_index": "bytea", "bar_index": "bytea", "email_point_id": "uuid",
+        "phone_point_id": "uuid", "post_point_id": "uuid", "entered_by": "uuid", "created_at": "timestamptz",
+    },
+    "representation": {
+        "id": "uuid", "person_id": "uuid", "attorney_id": "uuid", "form": "text", "scope": "text", "filed_on": "date",
+        "source": "text", "source_id": "uuid", "entered_by": "uuid", "entered_at": "timestamptz",
+    },
     "person_contact": {
         "person_id": "uuid", "contact_point_id": "uuid", "role": "text", "safety": "text", "confirmed_on": "date",
         "created_at": "timestamptz",
