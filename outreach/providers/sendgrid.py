@@ -171,7 +171,7 @@ class SendGridMail:
     def _receipt(self, token: UUID, answer: Answer) -> Receipt:
         status = answer.status_code
         if status == 202:
-            provider_id = answer.headers.get("X-Message-Id", "")
+            provider_id = sendgrid_events.message_id(answer.headers.get("X-Message-Id", ""))
             if MESSAGE_ID.fullmatch(provider_id):
                 return Receipt(token, Verdict.ACCEPTED, provider_id=provider_id)
             return Receipt(token, Verdict.UNKNOWN, code="no_message_id")

@@ -23,8 +23,8 @@ from outreach.providers.contract import Forged, Malformed, Objected, Objection, 
 
 log = structlog.get_logger()
 
-ARGUMENT = "attempt"
-"""The one custom argument of a mail, under which each event brings our token back."""
+ARGUMENT = "token"
+"""The one custom argument of a mail, under which each event brings our token back. No field of SendGrid's own has this name."""
 
 OBJECTIONS = {
     "spamreport": Objection.SPAM_REPORT,
@@ -91,13 +91,13 @@ def read(body: bytes) -> list[Report | Objected]:
         if token is None:
             skipped["foreign"] += 1  # Others may send through the same account.
             continue
-        kind = event.get("event")
-        if isinstance(kind, str) and kind in OBJECTIONS:
+        kind = str(event.get("event"))
+        if kind in OBJECTIONS:
             found.append(Objected(token, OBJECTIONS[kind]))
-        elif (report := _report(token, event)) is not None:
+        elif (report := _report(token, kind, event)) is not None:
             found.append(report)
         else:
-            skipped[str(kind) if kind in IGNORED else "unknown"] += 1
+            skipped[kind if kind in IGNORED else "unknown"] += 1
     if WATCHING & skipped.keys():
         log.error("sendgrid.tracking_is_on", opens=skipped["open"], clicks=skipped["click"])
     if skipped:
@@ -120,12 +120,10 @@ def _token(event: object) -> UUID | None:
         return None
 
 
-def _report(token: UUID, event: dict[str, Any]) -> Report | None:
-    kind = event.get("event")
-    status = f"{kind}"
-    code: str | None = None
+def _report(token: UUID, kind: str, event: dict[str, Any]) -> Report | None:
+    status, code = kind, None
     if kind in STATES:
-        state = STATES[str(kind)]
+        state = STATES[kind]
     elif kind == "bounce":
         # https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event: only of type "bounce" is it for good.
         blocked = event.get("type") != "bounce"
