@@ -25,17 +25,17 @@ from outreach import settings
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.db import make_engine, make_sessions, now
 from outreach.delivery import dispatch as dispatching
-from outreach.delivery import events, plan, reconcile, sweep
+from outreach.delivery import events, letter, plan, reconcile, sweep  # noqa: F401  # letter: its tables
 from outreach.delivery.claim import Rules
 from outreach.delivery.limits import Limiter
 from outreach.delivery.record import Limits
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
-from outreach.people import attorney  # noqa: F401  # its table: outcomes refer to it
 from outreach.people.roster import importing
 from outreach.people.roster import limits as roster
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
+from outreach.providers.contract import Refusal
 from outreach.providers.twilio import TwilioTexts, codes
 from outreach.settings import Settings
 
@@ -117,6 +117,14 @@ def send_due(m: Machine) -> dispatching.Worked:
     return worked
 
 
+def meaning(provider: str, code: str | None) -> Refusal:
+    """What to do about a code that a provider has reported."""
+    return MEANINGS.get(provider, {}).get(code or "", Refusal.REVIEW)
+
+
+MEANINGS = {TwilioTexts.name: codes()}
+
+
 def limits(s: Settings) -> Limits:
     return Limits(s.sms_attempts, s.sms_retry_seconds, s.filtered_limit)
 
@@ -146,7 +154,7 @@ def apply_due(m: Machine) -> int:
     while True:
         with m.sessions.begin() as session:
             applied = events.apply(
-                session, size=EVENTS_A_TURN, refusals=codes(), attempts=s.sms_attempts,
+                session, size=EVENTS_A_TURN, meaning=meaning, attempts=s.sms_attempts,
                 retry_seconds=s.sms_retry_seconds, filtered=s.filtered_limit,
             )  # fmt: skip
         done += applied
@@ -165,7 +173,7 @@ def sweep_up() -> None:
 
 
 def roster_limits(chosen: Settings) -> roster.Limits:
-    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows)
+    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows, address_reuse=chosen.address_reuse_limit)
 
 
 def check_roster(import_id: str) -> None:

@@ -1,80 +1,202 @@
-"""The audience: who a campaign is about, and for each of them whether and where this channel may reach them.
+"""The audience: who a campaign is about, and for each of them whether and where each channel may reach them.
 
-One SQL expression decides, for the preview, for planning and (by the same fragments) again when a message is claimed, so that
-the three cannot disagree. It runs over the whole audience at once; there is no loop over people.
+One SQL expression a channel decides, for the preview, for planning and (by the same fragments) again when a message is claimed, so
+that the three cannot disagree. It runs over the whole audience at once; there is no loop over people.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.notices.notice import Channel
+from outreach.people.attorney import LIVE
 
-# A text may go to a phone that is known to be safe, or to the person's own phone as long as nothing speaks against it.
-# A protected person (8 USC 1367) is written to only where it is known to be safe.
-CONTACT_ALLOWED = """(
-    cp.state = 'usable' and (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))
-)"""
+Ways = Mapping[Channel, Collection[str] | None]
+"""The channels of a ladder, each with the custody states that it is for; None: all that the channel plan allows."""
 
-# Why a person is not texted at all, in the order in which staff should hear it; null when nothing speaks against it.
-# In custody: a text may be read by whoever holds the phone. Removed: nothing automatic abroad before a safety review.
-PERSON_EXCLUDED = """(case
-    when p.custody = 'deceased' then 'deceased'
-    when p.custody in ('detained', 'in_transit', 'other_agency') then 'in_custody'
-    when p.custody in ('removed', 'departed') then 'removed'
-    when p.custody = 'unknown' then 'custody_unknown'
-    when p.language is null then 'needs_language'
-    when p.reads is false then 'cannot_read'
-end)"""
+KIND = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.LETTER: "post"}
+NONE_ON_FILE = {Channel.SMS: "no_contact", Channel.EMAIL: "no_email", Channel.LETTER: "no_address", Channel.HAND: "no_facility"}
+ATTORNEYS_POINT = {Channel.ATTORNEY_EMAIL: "email_point_id", Channel.ATTORNEY_LETTER: "post_point_id"}
 
-DECIDED = f"""
-    approved as (
-        select language, id as rendition_id from rendition
-        where notice_id = :notice and channel = 'sms' and state = 'approved'
-    ),
+# What a letter can get to. An address that nobody has graded is not believed.
+DELIVERABLE = "(cp.state = 'usable' and (cp.kind <> 'post' or coalesce(cp.grade in ('good', 'foreign'), false)))"
+
+# Where somebody is held, mail goes to the facility and nowhere else.
+AT_FACILITY = "p.custody = 'detained'"
+
+
+@cache
+def contact_allowed(channel: Channel) -> str:
+    """SQL: whether this channel may use the contact point `cp`, linked by `pc`, for the person `p` under the rule `rule`.
+
+    It must be known to be safe, or be the person's own as long as nothing speaks against it. A protected person (8 USC 1367) is
+    written to only where it is known to be safe. Family needs the person's written consent, and gets nothing with content in it:
+    no letters. Abroad, somebody must have signed off the contact point.
+    """
+    family = "false" if channel is Channel.LETTER else "pc.consent_on is not null"
+    return f"""(
+        {DELIVERABLE}
+        and (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))
+        and (pc.role <> 'family' or {family}) and pc.role <> 'attorney'
+        and (not rule.needs_review or (pc.safety = 'yes' and pc.reviewed_at is not null))
+    )"""
+
+
+@cache
+def contact_refusal(channel: Channel) -> str:
+    """SQL: why a contact point of the person may not be used, when `contact_allowed` says so."""
+    bad = "bad_address" if channel is Channel.LETTER else "bad_contact"
+    return f"""(case
+        when cp.state = 'opted_out' then 'opted_out'
+        when cp.state = 'quarantined' then 'wrong_number'
+        when not {DELIVERABLE} then '{bad}'
+        when p.protected and pc.safety <> 'yes' then 'protected'
+        when pc.role = 'family' and pc.safety = 'yes' then 'needs_consent'
+        when rule.needs_review and pc.reviewed_at is null then 'needs_review'
+        else 'unsafe_contact' end)"""
+
+
+@cache
+def person_excluded(channel: Channel) -> str:
+    """SQL: why this channel is not for the person `p` at all, in the order in which staff should hear it; null when it is.
+
+    `rule` is the channel plan's for their custody, with nulls where it has none.
+    """
+    readable = {
+        Channel.SMS: "when p.language is null then 'needs_language' when p.reads is false then 'cannot_read'",
+        Channel.HAND: "when p.language is null then 'needs_language'",
+    }
+    own = "" if channel.to_attorney else readable.get(channel, readable[Channel.SMS])
+    return f"""(case
+        when p.custody = 'deceased' then 'deceased'
+        when rule.needs_review is null then case
+            when p.custody in ('detained', 'in_transit', 'other_agency') then 'in_custody'
+            when p.custody in ('removed', 'departed') then 'removed'
+            when p.custody = 'unknown' then 'custody_unknown'
+            else 'not_planned' end
+        {own}
+    end)"""
+
+
+def rule(channel: Channel) -> str:
+    """SQL: the join that brings the channel plan's `rule` for the person `p`: whether every row of it asks for a review."""
+    return f"""left join (
+        select custody, bool_and(needs_review) as needs_review from channel_rule where channel = '{channel}' group by custody
+    ) rule on rule.custody = p.custody"""
+
+
+AUDIENCE = """
     audience as (
-        select p.id, p.language, p.second_language, p.reads, p.protected, p.custody from person p
+        select p.id, p.language, p.second_language, p.reads, p.protected, p.custody, p.facility_id from person p
         where exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = any(:incidents))
           and (cast(:languages as text[]) is null or p.language = any(:languages))
           and (cast(:custody as text[]) is null or p.custody = any(:custody))
-    ),
-    best_contact as (
-        select distinct on (p.id) p.id as person_id, cp.id as contact_point_id, {CONTACT_ALLOWED} as allowed,
-            case cp.state when 'usable' then case when p.protected then 'protected' else 'unsafe_contact' end
-                when 'opted_out' then 'opted_out' when 'quarantined' then 'wrong_number' else 'bad_contact' end as refusal
+    )
+"""
+
+
+@cache
+def decided(channel: Channel) -> str:
+    """Common table expressions that end in `decided_<channel>`; `audience` comes before them.
+
+    One row a person of the audience (and, for an attorneys' channel, a row for each attorney): the contact point and text, or
+    `excluded` or `exhausted`, the reason why not. `applicable`: the channel plan has this channel for people of their custody.
+    """
+    return _decided_for_attorneys(channel) if channel.to_attorney else _decided_for_people(channel)
+
+
+def _chosen(channel: Channel) -> str:
+    """SQL: whether the step is for people of this custody."""
+    return f"(cast(:{channel}_custodies as text[]) is null or p.custody = any(:{channel}_custodies))"
+
+
+def _decided_for_people(channel: Channel) -> str:
+    """A person whose language has no approved text gets the approved one of their second language, never of any other."""
+    own = f"""
+        select distinct on (p.id) p.id as person_id, cp.id as contact_point_id, {contact_allowed(channel)} as allowed,
+            {contact_refusal(channel)} as refusal
         from audience p
+        {rule(channel)}
         join person_contact pc on pc.person_id = p.id
-        join contact_point cp on cp.id = pc.contact_point_id and cp.kind = 'phone'
-        order by p.id, {CONTACT_ALLOWED} desc, pc.role = 'own' desc, pc.safety = 'yes' desc, pc.confirmed_on desc nulls last,
-            cp.state = 'usable' desc, cp.id
+        join contact_point cp on cp.id = pc.contact_point_id and cp.kind = '{KIND.get(channel)}'
+        {f"where not {AT_FACILITY}" if channel is Channel.LETTER else ""}
+        order by p.id, {contact_allowed(channel)} desc, pc.role = 'own' desc, pc.safety = 'yes' desc,
+            pc.confirmed_on desc nulls last, cp.state = 'usable' desc, cp.id
+    """
+    facility = f"""
+        select p.id as person_id, cp.id as contact_point_id, {DELIVERABLE} as allowed, 'no_facility' as refusal
+        from audience p
+        join facility f on f.id = p.facility_id
+        join contact_point cp on cp.id = f.post_point_id
+        where {AT_FACILITY}
+    """
+    best = {Channel.LETTER: f"({own}) union all ({facility})", Channel.HAND: facility}.get(channel, own)
+    return f"""
+    approved_{channel} as (
+        select language, id as rendition_id from rendition
+        where notice_id = :notice and channel = '{channel.rendition}' and state = 'approved'
     ),
-    decided as materialized (
-        select p.id as person_id, p.language as spoken, p.custody,
+    best_{channel} as ({best}),
+    decided_{channel} as materialized (
+        select p.id as person_id, p.language as spoken, p.custody, cast(null as uuid) as attorney_id,
+            rule.needs_review is not null and {_chosen(channel)} as applicable,
             coalesce(first.language, second.language) as language,
             coalesce(first.rendition_id, second.rendition_id) as rendition_id,
             c.contact_point_id,
             coalesce(
-                {PERSON_EXCLUDED},
-                case when first.language is null and second.language is null then 'needs_translation' end
+                {person_excluded(channel)},
+                case when not {_chosen(channel)} then 'not_planned'
+                    when first.language is null and second.language is null then 'needs_translation' end
             ) as excluded,
-            case when c.person_id is null then 'no_contact' when not c.allowed then c.refusal end as exhausted
+            case when c.person_id is null then {_nothing(channel)} when not c.allowed then c.refusal end as exhausted
         from audience p
-        left join approved first on first.language = p.language
-        left join approved second on second.language = p.second_language
-        left join best_contact c on c.person_id = p.id
-    )
-"""
-"""Common table expressions ending in `decided`: one row a person of the audience, with the reason why not, or the contact and text.
+        {rule(channel)}
+        left join approved_{channel} first on first.language = p.language
+        left join approved_{channel} second on second.language = p.second_language
+        left join best_{channel} c on c.person_id = p.id
+    )"""
 
-A person whose language has no approved text gets the approved one of their recorded second language, never of any other.
-"""
+
+def _nothing(channel: Channel) -> str:
+    none = f"'{NONE_ON_FILE[channel]}'"
+    return f"case when {AT_FACILITY} then 'no_facility' else {none} end" if channel is Channel.LETTER else none
+
+
+def _decided_for_attorneys(channel: Channel) -> str:
+    return f"""
+    approved_{channel} as (
+        select language, id as rendition_id from rendition
+        where notice_id = :notice and channel = '{channel}' and state = 'approved' and language = 'en'
+    ),
+    decided_{channel} as materialized (
+        select p.id as person_id, p.language as spoken, p.custody, a.id as attorney_id,
+            rule.needs_review is not null and {_chosen(channel)} as applicable,
+            approved.language, approved.rendition_id, cp.id as contact_point_id,
+            coalesce(
+                {person_excluded(channel)},
+                case when not {_chosen(channel)} then 'not_planned' when a.id is null then 'no_counsel'
+                    when approved.language is null then 'needs_translation' end
+            ) as excluded,
+            case when not coalesce({DELIVERABLE}, false) then 'attorney_unreachable' end as exhausted
+        from audience p
+        {rule(channel)}
+        left join (select distinct rep.person_id, rep.attorney_id from representation rep where {LIVE}) live
+            on live.person_id = p.id
+        left join attorney a on a.id = live.attorney_id
+        left join contact_point cp on cp.id = a.{ATTORNEYS_POINT[channel]}
+        left join approved_{channel} approved on true
+    )"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many people of one language and custody state get the same decision. `reason` is None for those who get a text."""
+    """How many people of one language and custody state get the same decision. `reason` is None for those who get a message."""
 
     language: str | None
     custody: str
@@ -85,65 +207,132 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Who would get what, if the campaign were launched now. `texts` is fewer than people where phones are shared."""
+    """Who would get what, if the campaign were launched now. Where phones are shared, there are fewer messages than people.
+
+    `cells` sum to the audience: somebody whom any channel reaches is planned. `people_by_channel` overlap. `counsel` counts the
+    audience by the attorneys' track: "represented", "none", or "unreachable"; it is empty without such a channel.
+    """
 
     people: int
-    texts: int
-    texts_by_language: dict[str, int]
     cells: tuple[Cell, ...]
+    messages: Counter[tuple[Channel, str]]
+    people_by_channel: Counter[Channel]
+    counsel: Counter[str] = field(default_factory=Counter)
 
     def count(self, state: OutcomeState, reason: Reason | None = None) -> int:
         return sum(c.people for c in self.cells if c.state == state and reason in (None, c.reason))
 
+    def by_channel(self) -> Counter[Channel]:
+        """Messages of each channel, in every language."""
+        found = Counter[Channel]()
+        for (channel, _), messages in self.messages.items():
+            found[channel] += messages
+        return found
 
-def parameters(notice_id: UUID, audience: dict[str, list[str]]) -> dict[str, object]:
-    """What `DECIDED` needs. `audience` has `incidents` (ids), and optionally `languages` and `custody`; empty means all."""
+
+def parameters(notice_id: UUID, audience: dict[str, list[str]], ways: Ways) -> dict[str, object]:
+    """What `decided` needs. `audience` has `incidents` (ids), and optionally `languages` and `custody`; empty means all."""
     return {
         "notice": notice_id,
         "incidents": [UUID(i) for i in audience.get("incidents", [])],
         "languages": audience.get("languages") or None,
         "custody": audience.get("custody") or None,
-    }
+    } | {f"{channel}_custodies": list(custodies) if custodies is not None else None for channel, custodies in ways.items()}
 
 
-def preview(session: Session, notice_id: UUID, audience: dict[str, list[str]]) -> Preview:
+def _in_order(ways: Ways) -> list[Channel]:
+    return sorted(ways, key=list(Channel).index)
+
+
+def expected(ways: Ways) -> str:
+    """Common table expressions that end in `standing`: one row a person, with where they would stand after a launch, and why.
+
+    Somebody whom any channel reaches is planned. The reason of somebody whom none reaches is of the channels that are for people
+    of their custody, the first of them.
+    """
+    channels = _in_order(ways)
+    union = " union all ".join(
+        f"select person_id, spoken, custody, {order} as position, applicable, excluded, exhausted from decided_{channel}"
+        for order, channel in enumerate(channels)
+        if not channel.to_attorney
+    ) or "select id as person_id, language, custody, 0, false, 'not_planned', cast(null as text) from audience"  # fmt: skip
+    return f"""{AUDIENCE}{"".join(f", {decided(channel)}" for channel in channels)},
+        either(person_id, spoken, custody, position, applicable, excluded, exhausted) as ({union}),
+        standing as (
+            select distinct on (person_id) person_id, spoken, custody, coalesce(excluded, exhausted) as reason,
+                case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted'
+                    else 'planned' end as state
+            from either
+            order by person_id, excluded is null and exhausted is null desc, applicable desc, position
+        )"""
+
+
+def preview(session: Session, notice_id: UUID, audience: dict[str, list[str]], ways: Ways) -> Preview:
     """Counts only; nothing is decrypted and nothing is stored."""
-    chosen = parameters(notice_id, audience)
+    channels = _in_order(ways)
+    chosen = parameters(notice_id, audience, ways)
+    with_all = f"with {AUDIENCE}, {', '.join(decided(channel) for channel in channels)}"
     rows = session.execute(
         text(f"""
-            with {DECIDED}
-            select spoken, custody,
-                case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted'
-                    else 'planned' end as state,
-                coalesce(excluded, exhausted) as reason, count(*) as people
-            from decided group by 1, 2, 3, 4 order by people desc, 1, 2, 3, 4
+            with {expected(ways)}
+            select spoken, custody, state, reason, count(*) as people
+            from standing group by 1, 2, 3, 4 order by people desc, 1, 2, 3, 4
         """),
         chosen,
     )
     cells = tuple(Cell(r.spoken, r.custody, OutcomeState(r.state), Reason(r.reason) if r.reason else None, r.people) for r in rows)
-    texts = session.execute(
+    counted = " union all ".join(
+        f"select '{channel}' as channel, language, count(distinct {_one_message(channel)}) as messages,"
+        f" count(distinct person_id) as people from decided_{channel}"
+        " where excluded is null and exhausted is null group by language"
+        for channel in channels
+    )
+    messages, people = Counter[tuple[Channel, str]](), Counter[Channel]()
+    for row in session.execute(text(f"{with_all} {counted}"), chosen):
+        messages[Channel(row.channel), row.language] += row.messages
+        people[Channel(row.channel)] += row.people
+    return Preview(sum(c.people for c in cells), cells, messages, people, _counsel(session, with_all, channels, chosen))
+
+
+def _one_message(channel: Channel) -> str:
+    """SQL: what people must share to share a message of this channel."""
+    if channel.to_attorney:
+        return "attorney_id"
+    return "person_id" if channel in (Channel.LETTER, Channel.HAND) else "contact_point_id"
+
+
+def _counsel(session: Session, with_all: str, channels: Collection[Channel], chosen: dict[str, object]) -> Counter[str]:
+    """The audience by what the attorneys' track comes to for each person."""
+    attorneys = [channel for channel in channels if channel.to_attorney]
+    if not attorneys:
+        return Counter()
+    union = " union all ".join(f"select person_id, attorney_id, excluded, exhausted from decided_{c}" for c in attorneys)
+    rows = session.execute(
         text(f"""
-            with {DECIDED}
-            select language, count(distinct contact_point_id) as texts from decided
-            where excluded is null and exhausted is null group by language order by language
+            {with_all},
+            each as (
+                select person_id, bool_or(attorney_id is not null) as represented,
+                    bool_or(excluded is null and exhausted is null) as reachable
+                from ({union}) decisions group by person_id
+            )
+            select case when not represented then 'none' when reachable then 'represented' else 'unreachable' end as counsel,
+                count(*) as people
+            from each group by 1
         """),
         chosen,
     )
-    by_language = {r.language: r.texts for r in texts}
-    return Preview(sum(c.people for c in cells), sum(by_language.values()), by_language, cells)
+    return Counter({row.counsel: row.people for row in rows})
 
 
 def fingerprint(session: Session, audience: dict[str, list[str]]) -> tuple[str, int]:
     """A digest of exactly who is in the audience, and how many they are."""
     row = session.execute(
-        text("""
+        text(f"""
+            with {AUDIENCE}
             select coalesce(encode(sha256(string_agg(uuid_send(id), '' order by id)), 'hex'), '') as digest,
                 count(*) as people
-            from person p
-            where exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = any(:incidents))
-              and (cast(:languages as text[]) is null or p.language = any(:languages))
-              and (cast(:custody as text[]) is null or p.custody = any(:custody))
+            from audience
         """),
-        parameters(UUID(int=0), audience),
+        parameters(UUID(int=0), audience, {}),
     ).one()
     return row.digest, row.people

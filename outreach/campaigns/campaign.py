@@ -20,6 +20,7 @@ from outreach.access.accounts import Account, Role
 from outreach.access.audit import SYSTEM, Actor
 from outreach.access.sealing import digest
 from outreach.campaigns import audience as audiences
+from outreach.campaigns import rules
 from outreach.db import Base, new_id, now
 from outreach.notices.notice import Channel, Rendition, RenditionState
 
@@ -89,16 +90,18 @@ class Step(Base):
     custodies: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # whom it is for; None: all whom the channel plan allows it
     wait_hours: Mapped[int] = mapped_column(default=0)
     planned_at: Mapped[datetime | None]
+    revisited_at: Mapped[datetime | None]  # when it was last decided about whoever has moved since
 
     __table_args__ = (Index("step_position_key", "campaign_id", "position", unique=True),)
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step as staff give it: `wait_hours` after the launch."""
+    """One step as staff give it: `wait_hours` after the launch, for people of these custody states (None: all)."""
 
     wait_hours: int = 0
     channel: Channel = Channel.SMS
+    custodies: tuple[str, ...] | None = None
 
 
 def get(session: Session, campaign_id: UUID, *, lock: bool = False) -> Campaign:
@@ -112,6 +115,21 @@ def get(session: Session, campaign_id: UUID, *, lock: bool = False) -> Campaign:
 def steps(session: Session, campaign_id: UUID) -> Sequence[Step]:
     """The ladder, in order."""
     return session.scalars(select(Step).where(Step.campaign_id == campaign_id).order_by(Step.position)).all()
+
+
+def ways(ladder: Sequence[Step]) -> dict[Channel, set[str] | None]:
+    """The channels of a ladder, and whom each is for. A channel of two steps is for everybody that either is for."""
+    found: dict[Channel, set[str] | None] = {}
+    for step in ladder:
+        channel = Channel(step.channel)
+        before = found.get(channel, set())
+        found[channel] = None if step.custodies is None or before is None else before | set(step.custodies)
+    return found
+
+
+def planned_ladder(session: Session) -> list[Rung]:
+    """The ladder that the channel plan amounts to."""
+    return [Rung(wait, channel, tuple(custodies)) for channel, wait, custodies in rules.rungs(rules.load(session))]
 
 
 def create(
@@ -160,7 +178,7 @@ def change(
 
 
 def fingerprint(session: Session, campaign: Campaign) -> tuple[str, int]:
-    """A digest of what an approval is given to (texts, ladder, hours, who exactly), and the number of people."""
+    """A digest of what an approval is given to (texts, ladder, channel plan, hours, who exactly), and the number of people."""
     who, people = audiences.fingerprint(session, campaign.audience)
     texts = session.execute(
         select(Rendition.language, Rendition.id)
@@ -168,17 +186,22 @@ def fingerprint(session: Session, campaign: Campaign) -> tuple[str, int]:
         .order_by(Rendition.channel, Rendition.language)
     )
     said = [f"{language}:{rendition}" for language, rendition in texts]
-    rungs = [f"{s.position}:{s.channel}:{s.wait_hours}" for s in steps(session, campaign.id)]
+    rungs = [
+        f"{s.position}:{s.channel}:{s.wait_hours}:{','.join(s.custodies) if s.custodies is not None else '*'}"
+        for s in steps(session, campaign.id)
+    ]
+    plan = [f"{custody}={way}" for custody, ways_of in sorted(rules.load(session).items()) for way in ways_of]
     hours = f"{campaign.window_start}-{campaign.window_end}"
-    return digest(who, str(campaign.notice_id), hours, *rungs, *said), people
+    return digest(who, str(campaign.notice_id), hours, *rungs, *said, *plan), people
 
 
 def submit(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
     """Ask for approval of what the campaign is at this moment. Raises Refused when there is nobody or nothing to send."""
     campaign = get(session, campaign_id, lock=True)
     _expect(campaign, CampaignState.DRAFT, "Only a draft can be submitted.")
-    if audiences.preview(session, campaign.notice_id, campaign.audience).texts == 0:
-        raise Refused("Nobody would get a text: the preview says why for each person. Approve texts, or widen the audience.")
+    ladder = ways(steps(session, campaign.id))
+    if not audiences.preview(session, campaign.notice_id, campaign.audience, ladder).messages.total():
+        raise Refused("Nobody would get a message: the preview says why for each person. Approve texts, or widen the audience.")
     campaign.submitted_digest, campaign.submitted_people = fingerprint(session, campaign)
     campaign.submitted_by, campaign.submitted_at = by.id, now()
     campaign.state = CampaignState.SUBMITTED
@@ -267,6 +290,8 @@ def _describe(
         raise Refused("Choose at least one incident: a campaign is always about people of an incident.")
     if not ladder:
         raise Refused("A campaign needs at least one step.")
+    if len({(rung.channel, rung.wait_hours, rung.custodies) for rung in ladder}) < len(ladder):
+        raise Refused("Two steps are the same: the same channel, at the same time, for the same people.")
     start, end = window
     reason = (window_reason or "").strip() or None
     if start > end:
@@ -279,7 +304,13 @@ def _describe(
 
 def _set_ladder(session: Session, campaign: Campaign, ladder: Sequence[Rung]) -> None:
     session.add_all(
-        Step(campaign_id=campaign.id, position=position, channel=rung.channel, wait_hours=rung.wait_hours)
+        Step(
+            campaign_id=campaign.id,
+            position=position,
+            channel=rung.channel,
+            wait_hours=rung.wait_hours,
+            custodies=list(rung.custodies) if rung.custodies is not None else None,
+        )
         for position, rung in enumerate(sorted(ladder, key=lambda rung: rung.wait_hours), start=1)
     )
     session.flush()

@@ -1,4 +1,4 @@
-"""What a campaign would do if it were launched now: who gets a text, who does not and why, what it costs, how long it takes."""
+"""What a campaign would do if it were launched now: who gets what, who nothing and why, what texts cost and how long they take."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience
-from outreach.campaigns.audience import Preview
+from outreach.campaigns.audience import Preview, Ways
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.notices import segments
 from outreach.notices.house import House
@@ -20,11 +20,11 @@ from outreach.notices.segments import Encoding
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The people of one language or one custody state, and how many of them get a text. `code` is None where it is not known."""
+    """The people of one language or one custody state, and how many of them get a message. `code` is None where it is not known."""
 
     code: str | None
     people: int
-    texted: int
+    planned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """People who get no text, and why. `state` is what they will stand as."""
+    """People who get nothing, and why. `state` is what they will stand as."""
 
     state: OutcomeState
     reason: Reason
@@ -53,19 +53,22 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`people` = `texted` + the people of `left_out`. Of the first step; `seconds` is None where nothing limits the speed."""
+    """`people` = `planned` + the people of `left_out`. Steps of one channel are counted once.
+
+    `messages` and `people_by_channel` are by channel, and people may be in several. `texts` are the text messages by language;
+    `seconds` is of them, None where nothing limits the speed. `counsel` is as in `audience.Preview`.
+    """
 
     people: int
-    texted: int
+    planned: int
     by_language: tuple[Group, ...]
     by_custody: tuple[Group, ...]
     left_out: tuple[LeftOut, ...]
     texts: tuple[Texts, ...]
+    messages: Counter[Channel]
+    people_by_channel: Counter[Channel]
+    counsel: Counter[str]
     seconds: float | None
-
-    @property
-    def messages(self) -> int:
-        return sum(t.texts for t in self.texts)
 
     @property
     def segments(self) -> int:
@@ -77,10 +80,10 @@ class Forecast:
 
 
 def forecast(
-    session: Session, notice_id: UUID, chosen: dict[str, list[str]], *, house: House, segments_per_second: float
+    session: Session, notice_id: UUID, chosen: dict[str, list[str]], ways: Ways, *, house: House, segments_per_second: float
 ) -> Forecast:
     """Counts only; nothing is decrypted and nothing is stored. `segments_per_second` 0: no limit."""
-    preview = audience.preview(session, notice_id, chosen)
+    preview = audience.preview(session, notice_id, chosen, ways)
     left_out = Counter[tuple[OutcomeState, Reason]]()
     for cell in preview.cells:
         if cell.reason is not None:
@@ -88,11 +91,14 @@ def forecast(
     texts = tuple(_texts(session, notice_id, preview, house))
     return Forecast(
         people=preview.people,
-        texted=preview.count(OutcomeState.PLANNED),
+        planned=preview.count(OutcomeState.PLANNED),
         by_language=_groups((c.language, c.people, c.reason is None) for c in preview.cells),
         by_custody=_groups((c.custody, c.people, c.reason is None) for c in preview.cells),
         left_out=tuple(LeftOut(state, reason, people) for (state, reason), people in left_out.most_common()),
         texts=texts,
+        messages=preview.by_channel(),
+        people_by_channel=preview.people_by_channel,
+        counsel=preview.counsel,
         seconds=sum(t.segments for t in texts) / segments_per_second if segments_per_second else None,
     )
 
@@ -104,15 +110,16 @@ def _texts(session: Session, notice_id: UUID, preview: Preview, house: House) ->
         Rendition.state == RenditionState.APPROVED,
     )
     sources = dict(session.execute(approved).all())
-    for language, number in sorted(preview.texts_by_language.items(), key=lambda item: (-item[1], item[0])):
+    numbers = {language: number for (channel, language), number in preview.messages.items() if channel is Channel.SMS}
+    for language, number in sorted(numbers.items(), key=lambda item: (-item[1], item[0])):
         counted = segments.count(house.render(sources[language]))
         yield Texts(language, number, counted.encoding, counted.segments, number * counted.segments * house.segment_price)
 
 
 def _groups(cells: Iterable[tuple[str | None, int, bool]]) -> tuple[Group, ...]:
-    people, texted = Counter[str | None](), Counter[str | None]()
-    for code, number, gets_text in cells:
+    people, planned = Counter[str | None](), Counter[str | None]()
+    for code, number, planned_too in cells:
         people[code] += number
-        texted[code] += number if gets_text else 0
-    groups = (Group(code, number, texted[code]) for code, number in people.items())
+        planned[code] += number if planned_too else 0
+    groups = (Group(code, number, planned[code]) for code, number in people.items())
     return tuple(sorted(groups, key=lambda group: (-group.people, group.code or "")))

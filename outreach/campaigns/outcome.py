@@ -39,6 +39,7 @@ class Reason(StrEnum):
     FILTERED = "filtered"  # by a carrier that took the text for spam
     BLOCKED = "blocked"  # by our own check of the text
     CANNOT_READ = "cannot_read"  # does not read the language: needs a voice
+    NOT_PLANNED = "not_planned"  # no step of the campaign, or no way of the channel plan, is for people of their custody
     NO_EMAIL = "no_email"  # no e-mail address on file
     NO_ADDRESS = "no_address"  # no postal address on file
     BAD_ADDRESS = "bad_address"  # postal addresses on file, none that a letter can get to

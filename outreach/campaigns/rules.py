@@ -7,9 +7,8 @@ step is planned and again when each message leaves.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, delete, select
+from sqlalchemy import CheckConstraint, Text, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.access import audit
@@ -33,7 +32,6 @@ class ChannelRule(Base):
     channel: Mapped[str] = mapped_column(Text, primary_key=True)
     wait_hours: Mapped[int] = mapped_column(primary_key=True)
     needs_review: Mapped[bool] = mapped_column(default=False)
-    changed_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))  # None: shipped with the program, by a migration
 
     __table_args__ = (CheckConstraint("wait_hours >= 0", name="wait"),)
 
@@ -96,9 +94,7 @@ def change(session: Session, custody: Custody, rules: Sequence[Rule], *, by: Acc
         raise NotAllowedRule("The same way stands twice at the same hour.")
     session.execute(delete(ChannelRule).where(ChannelRule.custody == custody))
     session.add_all(
-        ChannelRule(
-            custody=custody, channel=rule.channel, wait_hours=rule.wait_hours, needs_review=rule.needs_review, changed_by=by.id
-        )
+        ChannelRule(custody=custody, channel=rule.channel, wait_hours=rule.wait_hours, needs_review=rule.needs_review)
         for rule in rules
     )
     session.flush()

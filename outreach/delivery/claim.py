@@ -1,12 +1,14 @@
 """Claiming: take due messages, check again that they may go, and commit the attempt before anybody is called.
 
-Everything that was true at planning is asked again here, since hours may have passed: the campaign runs, the phone is usable and
-safe, the person is not back in custody, the hour is decent, nobody has said STOP. The text stays the one that the campaign was
-approved with, also when a newer one was approved since: whoever wants that one instead pauses the campaign and makes another.
+Everything that was true at planning is asked again here, since hours may have passed: the campaign runs, the contact point is
+usable and safe, the person is where they were, the attorney still represents them, the hour is decent, nobody has said STOP. The
+text stays the one that the campaign was approved with, also when a newer one was approved since: whoever wants that one instead
+pauses the campaign and makes another.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,15 +17,15 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from outreach.access.sealing import Sealed, Vault, vault_of
-from outreach.campaigns.audience import CONTACT_ALLOWED, PERSON_EXCLUDED
+from outreach.access.sealing import Sealed, vault_of
+from outreach.campaigns.audience import AT_FACILITY, DELIVERABLE, contact_allowed, contact_refusal, person_excluded, rule
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
-from outreach.delivery.message import body_digest
+from outreach.delivery.compose import Composed, Composer, Destination, Outgoing, texts
 from outreach.delivery.projection import project
-from outreach.notices import fields, segments
 from outreach.notices.house import House
-from outreach.providers.contract import Envelope
+from outreach.notices.notice import Channel
+from outreach.people.attorney import LIVE
 
 log = structlog.get_logger()
 
@@ -34,11 +36,12 @@ BUSY_SECONDS = 5  # until a destination that has an undecided attempt is looked 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings say about texts: whose they are, and how long a worker may wait for the answers of a batch."""
+    """What the settings say about messages: whose they are, how they are made, how long a worker may wait for a batch's answers."""
 
     house: House
     lease: timedelta
     provider: str
+    composer: Composer = texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Claimed:
     """A message that is committed as being submitted."""
 
     message_id: UUID
-    envelope: Envelope
+    envelope: Outgoing
     segments: int
 
 
@@ -68,80 +71,130 @@ LOCK = """
         order by m.due_at limit :size
         for update skip locked
     ) due
-    where c.state = 'running'
+    where c.state = 'running' and (cast(:only as uuid) is null or c.id = :only)
     order by due.due_at limit :size
 """
 
-# Whether this person may still be written about by this message, and if not, why.
-MAY_GO = f"""({PERSON_EXCLUDED} is null and {CONTACT_ALLOWED}
-    and (p.language = m.language or p.second_language = m.language) and o.state <> 'told')"""
-WHY_NOT = f"""coalesce({PERSON_EXCLUDED}, case when o.state = 'told' then 'told'
-    when p.language <> m.language and p.second_language is distinct from m.language then 'needs_translation'
-    else 'unsafe_contact' end)"""
+# Whether this person may still be written about by this message, and if not, why. A letter to a facility is for whoever is there
+# now; what goes to an attorney is about those whom they represent now.
+AT_THIS_FACILITY = """(p.custody = 'detained' and exists (
+    select 1 from facility f where f.id = p.facility_id and f.post_point_id = m.contact_point_id
+))"""
+REPRESENTED = f"""exists (
+    select 1 from representation rep where rep.person_id = p.id and rep.attorney_id = m.attorney_id and {LIVE}
+)"""
+UNDERSTOOD = "(p.language = m.language or p.second_language = m.language)"
+PAPER_TO_PEOPLE = (Channel.LETTER, Channel.HAND)
 
-READ = f"""
-    select m.id, m.attempts, m.contact_point_id, m.rendition_id,
-        cp.state as contact_state, cp.value_sealed, cp.time_zone, k.version, k.wrapped,
-        r.state <> 'draft' as approved, r.text, r.language,
-        c.window_start, c.window_end,
-        about.people, about.allowed, about.refusal
-    from message m
-    join campaign c on c.id = m.campaign_id
-    join contact_point cp on cp.id = m.contact_point_id
-    left join data_key k on k.subject_id = cp.id
-    join rendition r on r.id = m.rendition_id
-    cross join lateral (
-        select count(*) as people, count(*) filter (where {MAY_GO}) as allowed, min({WHY_NOT}) as refusal
-        from message_person mp
+
+def _may_go(channel: Channel) -> str:
+    excluded = person_excluded(channel)
+    if channel.to_attorney:
+        return f"({excluded} is null and {DELIVERABLE} and {REPRESENTED} and coalesce(co.state, '') <> 'told')"
+    allowed = contact_allowed(channel)
+    if channel is Channel.HAND:
+        allowed = AT_THIS_FACILITY
+    elif channel is Channel.LETTER:
+        allowed = f"(case when p.custody = 'detained' then {AT_THIS_FACILITY} and {DELIVERABLE} else {allowed} end)"
+    return f"({excluded} is null and coalesce({allowed}, false) and {UNDERSTOOD} and o.state <> 'told')"
+
+
+def _why_not(channel: Channel) -> str:
+    excluded = person_excluded(channel)
+    if channel.to_attorney:
+        return f"""coalesce({excluded}, case when co.state = 'told' then 'told'
+            when not {REPRESENTED} then 'representation_ended' else 'attorney_unreachable' end)"""
+    moved = f"when ({AT_FACILITY}) or pc.person_id is null then 'moved'" if channel in PAPER_TO_PEOPLE else ""
+    return f"""coalesce({excluded}, case when o.state = 'told' then 'told'
+        when not {UNDERSTOOD} then 'needs_translation' {moved}
+        else {contact_refusal(channel)} end)"""
+
+
+def _links(channel: Channel) -> str:
+    """SQL: from everybody (`mp`) that the message `m` is about to what decides whether it may go on being about them."""
+    track = (
+        "join counsel_outcome co on co.campaign_id = m.campaign_id and co.person_id = p.id and co.attorney_id = m.attorney_id"
+        if channel.to_attorney
+        else "left join person_contact pc on pc.person_id = p.id and pc.contact_point_id = m.contact_point_id"
+    )
+    return f"""
         join person p on p.id = mp.person_id
+        {rule(channel)}
         join outcome o on o.campaign_id = m.campaign_id and o.person_id = p.id
-        left join person_contact pc on pc.person_id = p.id and pc.contact_point_id = cp.id
-        where mp.message_id = m.id
-    ) about
-    where m.id = any(:ids)
-    order by m.due_at
-"""
+        {track}"""
+
+
+@cache
+def _read(channel: Channel) -> str:
+    return f"""
+        select m.id, m.attempts, m.contact_point_id, m.person_id, m.attorney_id, m.rendition_id, m.campaign_id,
+            cp.state as contact_state, cp.value_sealed, cp.country_sealed, cp.time_zone, k.version, k.wrapped,
+            r.state <> 'draft' as approved, r.subject, r.text, r.language, r.notice_id,
+            c.window_start, c.window_end,
+            about.people, about.allowed, about.refusal
+        from message m
+        join campaign c on c.id = m.campaign_id
+        join contact_point cp on cp.id = m.contact_point_id
+        left join data_key k on k.subject_id = cp.id
+        join rendition r on r.id = m.rendition_id
+        cross join lateral (
+            select count(*) as people, count(*) filter (where {_may_go(channel)}) as allowed, min({_why_not(channel)}) as refusal
+            from message_person mp {_links(channel)}
+            where mp.message_id = m.id
+        ) about
+        where m.id = any(:ids)
+        order by m.due_at
+    """
+
 
 # Who may no longer be written about leaves the message, each with a reason of their own; it goes on about the others. Somebody
 # whom another message of the campaign is about as well stands where that one says: its ids are returned.
-LEAVE_OUT = f"""
-    with leaving as materialized (
-        select mp.message_id, m.campaign_id, mp.person_id, {WHY_NOT} as reason
-        from message_person mp
-        join message m on m.id = mp.message_id
-        join contact_point cp on cp.id = m.contact_point_id
-        join person p on p.id = mp.person_id
-        join outcome o on o.campaign_id = m.campaign_id and o.person_id = mp.person_id
-        left join person_contact pc on pc.person_id = mp.person_id and pc.contact_point_id = cp.id
-        where mp.message_id = any(:ids) and {MAY_GO} is not true
-    ),
-    removed as (
-        delete from message_person mp using leaving l where mp.message_id = l.message_id and mp.person_id = l.person_id
-    ),
-    elsewhere as materialized (
-        select l.person_id, other.id as message_id from leaving l
-        join message_person mp on mp.person_id = l.person_id and mp.message_id <> l.message_id
-        join message other on other.id = mp.message_id and other.campaign_id = l.campaign_id
-    ),
-    standing as (
-        select o.campaign_id, o.person_id, l.reason from outcome o join leaving l using (campaign_id, person_id)
-        where o.state not in ('told', 'excluded') and l.person_id not in (select person_id from elsewhere)
-        order by o.campaign_id, o.person_id for update of o
-    ),
-    written as (
-        update outcome o set state = 'exhausted', reason = s.reason, updated_at = now()
-        from standing s where o.campaign_id = s.campaign_id and o.person_id = s.person_id
-    )
-    select distinct message_id from elsewhere
-"""
+@cache
+def _leave_out(channel: Channel) -> str:
+    table, columns = "outcome", ["campaign_id", "person_id"]
+    track = "other.attorney_id is null"
+    if channel.to_attorney:
+        table, columns = "counsel_outcome", ["campaign_id", "person_id", "attorney_id"]
+        track = "other.attorney_id = l.attorney_id"
+    key = ", ".join(f"o.{column}" for column in columns)
+    return f"""
+        with leaving as materialized (
+            select mp.message_id, m.campaign_id, mp.person_id, m.attorney_id, {_why_not(channel)} as reason
+            from message m
+            join contact_point cp on cp.id = m.contact_point_id
+            join message_person mp on mp.message_id = m.id
+            {_links(channel)}
+            where m.id = any(:ids) and {_may_go(channel)} is not true
+        ),
+        removed as (
+            delete from message_person mp using leaving l where mp.message_id = l.message_id and mp.person_id = l.person_id
+        ),
+        elsewhere as materialized (
+            select l.person_id, other.id as message_id from leaving l
+            join message_person mp on mp.person_id = l.person_id and mp.message_id <> l.message_id
+            join message other on other.id = mp.message_id and other.campaign_id = l.campaign_id and {track}
+        ),
+        standing as (
+            select {key}, l.reason from {table} o join leaving l using ({", ".join(columns)})
+            where o.state not in ('told', 'excluded') and l.person_id not in (select person_id from elsewhere)
+            order by {key} for update of o
+        ),
+        written as (
+            update {table} o set state = 'exhausted', reason = s.reason, updated_at = now()
+            from standing s where {" and ".join(f"o.{column} = s.{column}" for column in columns)}
+        )
+        select distinct message_id from elsewhere
+    """
+
 
 ATTEMPTS = """
-    insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, body_digest, segments,
-        started_at, lease_until, checks)
-    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.digest, a.segments, now(), now() + :lease, 0
+    insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, sealed_under, body_digest,
+        segments, started_at, lease_until, checks)
+    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.under, a.digest, a.segments, now(),
+        now() + :lease, 0
     from unnest(cast(:ids as uuid[]), cast(:messages as uuid[]), cast(:numbers as smallint[]), cast(:contacts as uuid[]),
-        cast(:bodies as bytea[]), cast(:digests as bytea[]), cast(:segments as smallint[]))
-        as a(id, message, number, contact, body, digest, segments)
+        cast(:bodies as bytea[]), cast(:unders as uuid[]), cast(:digests as bytea[]), cast(:segments as smallint[]))
+        as a(id, message, number, contact, body, under, digest, segments)
     on conflict do nothing
     returning id
 """
@@ -159,46 +212,49 @@ SET_ASIDE = """
 """
 
 
-def claim(session: Session, channel: str, size: int, rules: Rules) -> Batch:
+def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID | None = None) -> Batch:
     """Take up to `size` due messages and write their attempts. The caller commits, and only then calls the provider.
+
+    `only` this campaign's; None: any's.
 
     Two claims at once never take the same message (SKIP LOCKED), and the schema allows one undecided attempt per destination.
     """
-    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size}))
+    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size, "only": only}))
     if not ids:
         return Batch((), 0)
-    ready: list[_Ready] = []
+    way, at, vault = Channel(channel), now(), vault_of(session)
+    going: list[Row[Any]] = []
     aside: list[_Aside] = []
     thinned: list[UUID] = []
-    at, vault = now(), vault_of(session)
-    rendered: dict[UUID, _Text | None] = {}
-    for row in session.execute(text(READ), {"ids": ids}):
-        if (refused := _refused(row, at)) is not None:
+    for row in session.execute(text(_read(way)), {"ids": ids}):
+        if (refused := _refused(row, at, way)) is None:
+            going.append(row)
+            if row.allowed < row.people:
+                thinned.append(row.id)
+        else:
             aside.append(refused)
             if row.contact_state == "usable" and row.allowed == 0 and row.people > 1:
                 thinned.append(row.id)
-            continue
-        if row.rendition_id not in rendered:
-            rendered[row.rendition_id] = _render(row.text, row.language, rules.house, vault)
-        words = rendered[row.rendition_id]
-        if words is None:
-            aside.append(_Aside(row.id, "blocked", Reason.BLOCKED))
-            continue
-        if row.allowed < row.people:
-            thinned.append(row.id)
+    if thinned:
+        project(session, session.scalars(text(_leave_out(way)), {"ids": thinned}).all())
+    # Composed only now, when each message is about exactly those whom it may be about.
+    compose = rules.composer(session, going, rules.house)
+    ready: list[_Ready] = []
+    for row in going:
+        token = uuid4()
         try:
             key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
             to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+            composed = compose(row, token, Destination(to, key))
         except Sealed:
             # One altered field must not keep everybody else from being told.
-            log.error("claim.contact_does_not_open", contact_point=str(row.contact_point_id))
-            aside.append(_Aside(row.id, "blocked", Reason.BAD_CONTACT))
+            log.error("claim.field_does_not_open", message=str(row.id), contact_point=str(row.contact_point_id))
+            composed = Reason.BAD_CONTACT
+        if isinstance(composed, Reason):
+            aside.append(_Aside(row.id, "blocked", composed))
             continue
-        token = uuid4()
-        sealed = key.seal("attempt.body", token, words.text)
-        ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, words, Envelope(token, to, words.text)))
-    if thinned:
-        project(session, session.scalars(text(LEAVE_OUT), {"ids": thinned}).all())
+        sealed = composed.key.seal("attempt.body", token, composed.content)
+        ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, composed))
     claimed = _write_attempts(session, channel, rules, ready) if ready else ()
     busy = {r.message_id for r in ready} - {c.message_id for c in claimed}
     aside += [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy]
@@ -231,20 +287,12 @@ def next_opening(at: datetime, start: time, end: time, zone: str | None) -> date
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    digest: bytes
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Ready:
     message_id: UUID
     number: int
     contact_point_id: UUID
     body_sealed: bytes
-    words: _Text
-    envelope: Envelope
+    composed: Composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,29 +303,20 @@ class _Aside:
     due_at: datetime | None = None
 
 
-def _refused(row: Row[Any], at: datetime) -> _Aside | None:
+def _refused(row: Row[Any], at: datetime, channel: Channel) -> _Aside | None:
     """Why this message may not go now, whatever its text; None when it may."""
-    if row.contact_state != "usable":
-        return _Aside(row.id, "cancelled", _contact_reason(row.contact_state))
+    if row.contact_state != "usable" and channel is not Channel.HAND:
+        reason = Reason.ATTORNEY_UNREACHABLE if channel.to_attorney else _contact_reason(row.contact_state)
+        return _Aside(row.id, "cancelled", reason)
     if row.allowed == 0:
         return _Aside(row.id, "cancelled", row.refusal or Reason.UNSAFE_CONTACT)
     if not row.approved:
         return _Aside(row.id, "cancelled", Reason.NEEDS_TRANSLATION)
     if row.wrapped is None:
         return _Aside(row.id, "cancelled", Reason.BAD_CONTACT)  # The contact point was erased.
-    opening = next_opening(at, row.window_start, row.window_end, row.time_zone)
+    # A text wakes people; a mail and a letter wait until they are looked at.
+    opening = next_opening(at, row.window_start, row.window_end, row.time_zone) if channel is Channel.SMS else None
     return _Aside(row.id, "ready", None, opening) if opening is not None else None
-
-
-def _render(source: str, language: str, house: House, vault: Vault) -> _Text | None:
-    """The text as it will be sent, or None when our own check refuses it."""
-    try:
-        words = house.render(source)
-    except fields.FieldError:
-        return None
-    if house.findings(words, language):
-        return None
-    return _Text(words, body_digest(vault, words), segments.count(words).segments)
 
 
 def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_Ready]) -> tuple[Claimed, ...]:
@@ -288,17 +327,19 @@ def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_R
                 "channel": channel,
                 "provider": rules.provider,
                 "lease": rules.lease,
-                "ids": [r.envelope.token for r in ready],
+                "ids": [r.composed.envelope.token for r in ready],
                 "messages": [r.message_id for r in ready],
                 "numbers": [r.number for r in ready],
                 "contacts": [r.contact_point_id for r in ready],
                 "bodies": [r.body_sealed for r in ready],
-                "digests": [r.words.digest for r in ready],
-                "segments": [r.words.segments for r in ready],
+                "unders": [r.composed.sealed_under for r in ready],
+                "digests": [r.composed.digest for r in ready],
+                "segments": [r.composed.segments for r in ready],
             },
         )
     )
-    claimed = tuple(Claimed(r.message_id, r.envelope, r.words.segments) for r in ready if r.envelope.token in written)
+    going = [r for r in ready if r.composed.envelope.token in written]
+    claimed = tuple(Claimed(r.message_id, r.composed.envelope, r.composed.segments) for r in going)
     session.execute(text(SUBMITTING), {"ids": [c.message_id for c in claimed], "lease": rules.lease})
     return claimed
 

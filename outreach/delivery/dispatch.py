@@ -11,6 +11,7 @@ import asyncio
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from outreach.delivery.claim import Batch, Claimed, Rules, claim
 from outreach.delivery.limits import Limiter
 from outreach.delivery.record import Limits, Result, record
-from outreach.providers.contract import Receipt, TextProvider, Verdict
+from outreach.providers.contract import Provider, Receipt, Verdict
 
 log = structlog.get_logger()
 
@@ -49,14 +50,14 @@ class Worked:
 
 
 def dispatch(
-    sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
+    sessions: sessionmaker[Session], provider: Provider[Any], channel: str, rules: Rules, limits: Limits, pace: Pace
 ) -> Worked:
     """Work until nothing is due or the time is up. Any number may run at once, on any number of machines."""
     return asyncio.run(_dispatch(sessions, provider, channel, rules, limits, pace))
 
 
 async def _dispatch(
-    sessions: sessionmaker[Session], provider: TextProvider, channel: str, rules: Rules, limits: Limits, pace: Pace
+    sessions: sessionmaker[Session], provider: Provider[Any], channel: str, rules: Rules, limits: Limits, pace: Pace
 ) -> Worked:
     end = time.monotonic() + pace.seconds
 
@@ -95,7 +96,7 @@ async def _dispatch(
     return Worked(sum(each.sent for each in worked), any(each.more for each in worked))
 
 
-async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: Pace, fence: float, lanes: int) -> list[Result]:
+async def _send_all(provider: Provider[Any], claimed: tuple[Claimed, ...], pace: Pace, fence: float, lanes: int) -> list[Result]:
     """Send all, `lanes` at a time: each lane takes the next message as soon as it is free."""
     waiting = iter(claimed)
     results: list[Result] = []
@@ -109,7 +110,7 @@ async def _send_all(provider: TextProvider, claimed: tuple[Claimed, ...], pace: 
     return results
 
 
-async def _send_one(provider: TextProvider, item: Claimed, pace: Pace, fence: float) -> Receipt:
+async def _send_one(provider: Provider[Any], item: Claimed, pace: Pace, fence: float) -> Receipt:
     if pace.limiter is not None:
         await pace.limiter.permit(item.segments)
     if time.monotonic() > fence:

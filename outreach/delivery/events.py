@@ -4,9 +4,10 @@ A webhook only verifies and keeps (`keep`), so that it answers fast whatever the
 doubled, late, out of order, before our own answer is recorded, or about nothing that we know.
 """
 
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.delivery.projection import lock, project
@@ -22,9 +23,10 @@ KEEP = """
     returning id
 """
 
-# How far along each state is. A report moves an attempt forward only, and `delivered` is the furthest.
+# How far along each state is. A report moves an attempt forward only; only what came back after all is further than `delivered`.
 RANK = """(case {0} when 'open' then 0 when 'unknown' then 1 when 'not_sent' then 2 when 'refused' then 2 when 'accepted' then 10
-    when 'sent' then 40 when 'undelivered' then 50 when 'failed' then 50 when 'delivered' then 60 end)"""
+    when 'sent' then 40 when 'undelivered' then 50 when 'failed' then 50 when 'delivered' then 60
+    when 'returned' then 70 end)"""
 
 TAKE = f"""
     with fresh as (
@@ -43,7 +45,7 @@ TAKE = f"""
     done as (
         update event e set applied_at = now(), problem = matched.problem from matched where e.id = matched.id
     )
-    select distinct on (attempt_id) attempt_id, message_id, number, provider_id, state, error_code,
+    select distinct on (attempt_id) attempt_id, message_id, number, provider, provider_id, state, error_code,
         attempt_state in ('not_sent', 'refused') as revived
     from matched where problem is null
     order by attempt_id, {RANK.format("state")} desc, id
@@ -57,7 +59,8 @@ ATTEMPTS = f"""
         unnest(cast(:attempts as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
         as r(id, state, provider_id, code)
     where a.id = r.id and m.id = a.message_id and {RANK.format("r.state")} > {RANK.format("a.state")}
-      and (a.state not in ('not_sent', 'refused') or a.number = m.attempts or r.state in ('undelivered', 'failed', 'delivered'))
+      and (a.state not in ('not_sent', 'refused') or a.number = m.attempts
+        or r.state in ('undelivered', 'failed', 'delivered', 'returned'))
 """
 
 # The message follows its latest attempt, and any attempt's `delivered`. A failure that may pass is tried again by the sweep, if
@@ -65,7 +68,7 @@ ATTEMPTS = f"""
 MESSAGES = """
     update message m set
         state = r.state,
-        reason = case when r.state in ('undelivered', 'failed') then r.reason end,
+        reason = case when r.state in ('undelivered', 'failed', 'returned') then r.reason end,
         due_at = case when r.state = 'undelivered' and r.retry
                 and (select count(*) from attempt t where t.message_id = m.id and t.state <> 'not_sent') < :attempts
                 and (select state <> 'done' from campaign c where c.id = m.campaign_id)
@@ -73,8 +76,9 @@ MESSAGES = """
         updated_at = now()
     from unnest(cast(:ids as uuid[]), cast(:numbers as smallint[]), cast(:states as text[]), cast(:reasons as text[]),
         cast(:retries as boolean[]), cast(:revived as boolean[])) as r(id, number, state, reason, retry, revived)
-    where m.id = r.id and m.state <> r.state and m.state <> 'delivered'
+    where m.id = r.id and m.state <> r.state and m.state <> 'returned' and (m.state <> 'delivered' or r.state = 'returned')
       and (r.state = 'delivered'
+        or (r.state = 'returned' and r.number = m.attempts and m.state not in ('ready', 'cancelled', 'blocked'))
         or (r.number = m.attempts and (
             (r.state in ('undelivered', 'failed') and m.state in ('submitting', 'unknown', 'accepted', 'sent'))
             or (r.state = 'sent' and m.state in ('submitting', 'unknown', 'accepted'))
@@ -84,8 +88,10 @@ MESSAGES = """
 
 CONTACTS = """
     update contact_point cp set state = r.state, state_reason = r.reason, state_at = now()
-    from message m, unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[])) as r(id, state, reason)
-    where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable' and m.state <> 'delivered'
+    from message m, unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]), cast(:returned as boolean[]))
+        as r(id, state, reason, returned)
+    where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable'
+      and (m.state <> 'delivered' or r.returned)
 """
 
 
@@ -105,10 +111,14 @@ def keep(session: Session, provider: str, report: Report) -> bool:
     ).first() is not None  # fmt: skip
 
 
-def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts: int, retry_seconds: float, filtered: int) -> int:
+Meaning = Callable[[str, str | None], Refusal]
+"""What to do about a provider's code: the provider's name, and the code of its report."""
+
+
+def apply(session: Session, *, size: int, meaning: Meaning, attempts: int, retry_seconds: float, filtered: int) -> int:
     """Project up to `size` kept reports; how many were looked at. 0 when there are none, or another process is at it.
 
-    `refusals` says what a code means; `attempts`, `retry_seconds` and `filtered` are as in `record.Limits`.
+    `attempts`, `retry_seconds` and `filtered` are as in `record.Limits`.
     """
     if not session.scalar(text("select pg_try_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME}):
         return 0
@@ -121,7 +131,7 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
     if not rows:
         return int(waiting)
     ids = [r.message_id for r in rows]
-    meanings = [_meaning(r.state, r.error_code, refusals) for r in rows]
+    meanings = [meaning(r.provider, r.error_code) if r.state in ("undelivered", "failed", "returned") else None for r in rows]
     lock(session, ids, contacts_of=[i for i, m in zip(ids, meanings, strict=True) if m in CLOSES])
     session.execute(
         text(ATTEMPTS),
@@ -132,7 +142,7 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
             "codes": [r.error_code for r in rows],
         },
     )
-    _mark_contacts(session, ids, meanings, [r.error_code for r in rows])
+    _mark_contacts(session, rows, meanings)
     session.execute(
         text(MESSAGES),
         {
@@ -141,8 +151,14 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
             "ids": ids,
             "numbers": [r.number for r in rows],
             # A failure that may pass is no end: the message is shown as undelivered until it was tried often enough.
-            "states": ["undelivered" if m == Refusal.TRANSIENT else r.state for r, m in zip(rows, meanings, strict=True)],
-            "reasons": [REASONS.get(m, "not_delivered") if m else None for m in meanings],
+            "states": [
+                "undelivered" if m == Refusal.TRANSIENT and r.state != "returned" else r.state
+                for r, m in zip(rows, meanings, strict=True)
+            ],
+            "reasons": [
+                REASONS.get(m, "returned" if r.state == "returned" else "not_delivered") if m else None
+                for r, m in zip(rows, meanings, strict=True)
+            ],
             "retries": [m == Refusal.TRANSIENT for m in meanings],
             "revived": [r.revived for r in rows],
         },
@@ -158,14 +174,15 @@ def apply(session: Session, *, size: int, refusals: dict[str, Refusal], attempts
 REASONS = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad_contact", Refusal.FILTERED: "filtered"}
 
 
-def _meaning(state: str, code: str | None, refusals: dict[str, Refusal]) -> Refusal | None:
-    return refusals.get(code or "", Refusal.REVIEW) if state in ("undelivered", "failed") else None
-
-
-def _mark_contacts(session: Session, ids: list[UUID], meanings: list[Refusal | None], codes: list[str | None]) -> None:
-    told = [(i, CLOSES[m], f"report:{c}") for i, m, c in zip(ids, meanings, codes, strict=True) if m in CLOSES]
+def _mark_contacts(session: Session, rows: Sequence[Row[Any]], meanings: Sequence[Refusal | None]) -> None:
+    told = [(r, CLOSES[m]) for r, m in zip(rows, meanings, strict=True) if m in CLOSES]
     if told:
         session.execute(
             text(CONTACTS),
-            {"ids": [t[0] for t in told], "states": [t[1] for t in told], "reasons": [t[2] for t in told]},
+            {
+                "ids": [r.message_id for r, _ in told],
+                "states": [state for _, state in told],
+                "reasons": [f"report:{r.error_code}" for r, _ in told],
+                "returned": [r.state == "returned" for r, _ in told],
+            },
         )

@@ -1,16 +1,20 @@
 """Planning: freeze the audience of a step, and decide on the messages. One statement for everybody; no loop over people."""
 
+from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience, campaign
-from outreach.campaigns.campaign import CampaignState, Step
+from outreach.campaigns.campaign import Campaign, CampaignState, Step
 from outreach.db import now
+from outreach.notices.notice import Channel
+from outreach.people.attorney import LIVE
 
-FIRST_STEP = f"""
-    with {audience.DECIDED},
+# Who is in the audience is written down once, by the first step, with the reason where they get nothing of it.
+FIRST_STEP = """
     standing as (
         insert into outcome (campaign_id, person_id, state, reason, updated_at)
         select :campaign, person_id,
@@ -20,58 +24,127 @@ FIRST_STEP = f"""
         on conflict do nothing
     ),
     wanted as (
-        select person_id, contact_point_id, language, rendition_id from decided where excluded is null and exhausted is null
+        select person_id, attorney_id, contact_point_id, language, rendition_id from decided
+        where excluded is null and exhausted is null
     )
 """
 
 # A later step is for whoever has not answered that they have it. Who was left out at the start is decided afresh: a text may
-# have been approved, a phone confirmed, a person released since.
-LATER_STEP = f"""
-    with {audience.DECIDED},
-    wanted as (
-        select d.person_id, d.contact_point_id, d.language, d.rendition_id
-        from decided d join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
-        where d.excluded is null and d.exhausted is null and o.state <> 'told'
+# have been approved, a phone confirmed, a person released since. `late` is for who has become somebody for this step since it was
+# planned: whoever has a message of it that still counts is left alone.
+LATER_STEP = """
+    fresh as (
+        select d.*, o.state, o.reason from decided d
+        join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
+        where d.applicable and o.state <> 'told' and not exists (
+            select 1 from message_person mp join message m on m.id = mp.message_id
+            where mp.person_id = d.person_id and m.step_id = :step and m.state <> 'cancelled'
+        )
+        and (cast(:changed_since as timestamptz) is null or exists (
+            select 1 from custody_event ce where ce.person_id = d.person_id and ce.recorded_at > :changed_since
+        ))
     ),
-    again as (
-        select o.campaign_id, o.person_id from outcome o join wanted on wanted.person_id = o.person_id
+    wanted as materialized (
+        select person_id, attorney_id, contact_point_id, language, rendition_id from fresh
+        where excluded is null and exhausted is null
+    ),
+    changing as (
+        select o.campaign_id, o.person_id, f.excluded, f.exhausted from outcome o join fresh f on f.person_id = o.person_id
         where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded')
         order by o.campaign_id, o.person_id for update of o
     ),
     standing as (
-        update outcome o set state = 'planned', reason = null, updated_at = now()
-        from again where o.campaign_id = again.campaign_id and o.person_id = again.person_id
+        update outcome o set
+            state = case when c.excluded is not null then 'excluded' when c.exhausted is not null then 'exhausted'
+                else 'planned' end,
+            reason = coalesce(c.excluded, c.exhausted), updated_at = now()
+        from changing c where o.campaign_id = c.campaign_id and o.person_id = c.person_id
     )
+"""
+
+# The attorneys' track stands beside the people's own and never changes it. Who is in the audience and has nobody is on record as
+# such. A client whom the attorney has been told about is not written about again.
+ATTORNEYS_STEP = """
+    audience_standing as (
+        insert into outcome (campaign_id, person_id, state, reason, counsel, updated_at)
+        select :campaign, person_id, 'excluded', 'not_planned', null, now() from (select distinct person_id from decided) d
+        on conflict do nothing
+    ),
+    fresh as (
+        select d.* from decided d
+        left join counsel_outcome co on co.campaign_id = :campaign and co.person_id = d.person_id and co.attorney_id = d.attorney_id
+        where d.applicable and d.attorney_id is not null and co.state is distinct from 'told'
+    ),
+    counsel_standing as (
+        insert into counsel_outcome (campaign_id, person_id, attorney_id, state, reason, updated_at)
+        select :campaign, person_id, attorney_id,
+            case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted' else 'planned' end,
+            coalesce(excluded, exhausted), now()
+        from fresh order by person_id, attorney_id
+        on conflict (campaign_id, person_id, attorney_id) do update
+        set state = excluded.state, reason = excluded.reason, updated_at = now()
+        where counsel_outcome.state in ('exhausted', 'excluded')
+    ),
+    wanted as materialized (
+        select person_id, attorney_id, contact_point_id, language, rendition_id from fresh
+        where excluded is null and exhausted is null
+    )
+"""
+
+# After the statement above, since rows that a statement inserts are not there for its own updates.
+COUNSEL = f"""
+    with {audience.AUDIENCE}
+    update outcome o set counsel = case when exists (
+            select 1 from representation rep where rep.person_id = o.person_id and {LIVE}) then 'represented' else 'none' end
+    from audience p where o.campaign_id = :campaign and o.person_id = p.id
 """
 
 # People of one phone and language get the id of the first of them, by sorting once. Joining messages and people again would be
 # left to PostgreSQL's guess that there is one row of each, and so to comparing everybody with everybody.
 MESSAGES = """,
     addressed as materialized (
-        select person_id, contact_point_id, language, rendition_id,
-            first_value(id) over each_phone as message_id, row_number() over each_phone = 1 as first
+        select person_id, attorney_id, contact_point_id, language, rendition_id,
+            first_value(id) over each_message as message_id, row_number() over each_message = 1 as first
         from (select new_id() as id, wanted.* from wanted) numbered
-        window each_phone as (partition by contact_point_id, language)
+        window each_message as (partition by contact_point_id, language, {about_one}, attorney_id)
     ),
     decision as (
-        insert into message (id, step_id, campaign_id, contact_point_id, rendition_id, channel, language, state, due_at,
-            attempts, created_at, updated_at)
-        select message_id, :step, :campaign, contact_point_id, rendition_id, :channel, language, 'ready', now(), 0, now(), now()
+        insert into message (id, step_id, campaign_id, contact_point_id, person_id, attorney_id, rendition_id, channel, language,
+            state, due_at, attempts, created_at, updated_at)
+        select message_id, :step, :campaign, contact_point_id, {about_one}, attorney_id, rendition_id, :channel, language,
+            'ready', now(), 0, now(), now()
         from addressed where first
-        returning 1
+        {on_conflict}
+        returning id
     ),
     about as (
-        insert into message_person (message_id, person_id) select message_id, person_id from addressed
+        insert into message_person (message_id, person_id)
+        select message_id, person_id from addressed {only_decided}
     )
     select count(*) as messages from decision
 """
 
 
+@cache
+def _statement(channel: Channel, *, first: bool) -> str:
+    """Everything that planning a step does, for everybody at once."""
+    writing = ATTORNEYS_STEP if channel.to_attorney else FIRST_STEP if first else LATER_STEP
+    about_one = "person_id" if channel in (Channel.LETTER, Channel.HAND) else "cast(null as uuid)"
+    fast = first and not channel.to_attorney
+    messages = MESSAGES.format(
+        about_one=about_one,
+        on_conflict="" if fast else "on conflict do nothing",
+        only_decided="" if fast else "where message_id in (select id from decision)",
+    )
+    decided = f"decided as (select * from decided_{channel})"
+    return f"with {audience.AUDIENCE}, {audience.decided(channel)}, {decided}, {writing} {messages}"
+
+
 def plan(session: Session, step_id: UUID) -> int:
     """Decide on the messages of one step; the number of them. A second call, or one at the same time, adds nothing.
 
-    People who share a phone and a language share a message. Everyone in the audience gets an outcome, with the reason where
-    they get no message.
+    People who share a phone and a language share a message, an attorney's clients share one to the attorney, and a letter is
+    about one person. Everyone in the audience gets an outcome, with the reason where they get no message.
     """
     step = session.scalars(select(Step).where(Step.id == step_id).with_for_update()).one()
     if step.planned_at is not None:
@@ -79,14 +152,51 @@ def plan(session: Session, step_id: UUID) -> int:
     intent = campaign.get(session, step.campaign_id)
     if intent.state != CampaignState.RUNNING:
         return 0
-    statement = (FIRST_STEP if step.position == 1 else LATER_STEP) + MESSAGES
-    counts = session.execute(
-        text(statement),
-        audience.parameters(intent.notice_id, intent.audience) | {"campaign": intent.id, "step": step.id, "channel": step.channel},
-    ).one()
+    messages = _decide(session, step, intent, first=step.position == 1, changed_since=None)
     step.planned_at = now()
     session.flush()
-    return int(counts.messages)
+    return messages
+
+
+def _decide(session: Session, step: Step, intent: Campaign, *, first: bool, changed_since: datetime | None) -> int:
+    channel = Channel(step.channel)
+    values = audience.parameters(intent.notice_id, intent.audience, {channel: step.custodies})
+    values |= {"campaign": intent.id, "step": step.id, "channel": channel, "changed_since": changed_since}
+    messages = int(session.execute(text(_statement(channel, first=first)), values).one().messages)
+    if channel.to_attorney:
+        session.execute(text(COUNSEL), values)
+    return messages
+
+
+def revisit(session: Session) -> int:
+    """Decide again, in steps that are planned already, about whoever has moved since; the number of new messages.
+
+    Somebody who is transferred, released or removed in mid-campaign gets what is right for them now. Safe to repeat: nobody
+    gets a second message of a step while the first one counts.
+    """
+    steps = session.scalars(
+        select(Step)
+        .join(Campaign, Campaign.id == Step.campaign_id)
+        .where(Campaign.state == CampaignState.RUNNING, Step.planned_at.is_not(None), text(MOVED))
+        .order_by(Step.campaign_id, Step.position)
+        .with_for_update(of=Step, skip_locked=True)
+    ).all()
+    added = 0
+    for step in steps:
+        assert step.planned_at is not None  # asked for above
+        since = (step.revisited_at or step.planned_at) - UNCOMMITTED
+        step.revisited_at = now()
+        added += _decide(session, step, campaign.get(session, step.campaign_id), first=False, changed_since=since)
+    session.flush()
+    return added
+
+
+UNCOMMITTED = timedelta(minutes=10)  # an event is dated when it is written, and seen only once its import commits
+MOVED = """exists (
+    select 1 from custody_event ce
+    where ce.recorded_at > coalesce(step.revisited_at, step.planned_at)
+      and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = ce.person_id)
+)"""
 
 
 def refresh_statistics(session: Session) -> None:

@@ -7,14 +7,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 # The best that any message about the person came to. What arrived at a number that turned out to be somebody else's reached
-# nobody. `told` and `excluded` are decided elsewhere and stay.
+# nobody. `told` and `excluded` are decided elsewhere and stay. An attorney's messages are the attorney's track, kept apart.
 PROJECT = """
     with touched as (
-        select distinct m.campaign_id, mp.person_id
-        from message m join message_person mp on mp.message_id = m.id where m.id = any(:messages)
+        select distinct m.campaign_id, mp.person_id {attorney_too}
+        from message m join message_person mp on mp.message_id = m.id where m.id = any(:messages) and {whose}
     ),
     standing as (
-        select t.campaign_id, t.person_id,
+        select t.campaign_id, t.person_id {of_attorney},
             bool_or(m.state = 'delivered' and cp.state <> 'quarantined') as reached,
             bool_or(m.state = 'delivered' and cp.state = 'quarantined') as misdirected,
             bool_or(m.state in ('submitting', 'unknown', 'accepted', 'sent')
@@ -23,12 +23,12 @@ PROJECT = """
             (array_agg(m.reason order by m.created_at desc))[1] as reason
         from touched t
         join message_person mp on mp.person_id = t.person_id
-        join message m on m.id = mp.message_id and m.campaign_id = t.campaign_id
+        join message m on m.id = mp.message_id and m.campaign_id = t.campaign_id and {whose} {same_attorney}
         join contact_point cp on cp.id = m.contact_point_id
-        group by t.campaign_id, t.person_id
+        group by t.campaign_id, t.person_id {of_attorney}
     ),
     verdict as (
-        select campaign_id, person_id,
+        select {key},
             case when reached then 'reached' when moving then 'in_progress' when waiting then 'planned'
                 else 'exhausted' end as state,
             case when not (reached or moving or waiting)
@@ -36,15 +36,24 @@ PROJECT = """
         from standing
     ),
     changing as (
-        select o.campaign_id, o.person_id, v.state, v.reason
-        from outcome o join verdict v using (campaign_id, person_id)
+        select {key}, v.state, v.reason
+        from {table} o join verdict v using ({key})
         where o.state not in ('told', 'excluded') and (o.state, o.reason) is distinct from (v.state, v.reason)
-        order by o.campaign_id, o.person_id
+        order by {key}
         for update of o
     )
-    update outcome o set state = v.state, reason = v.reason, updated_at = now()
-    from changing v where o.campaign_id = v.campaign_id and o.person_id = v.person_id
+    update {table} o set state = v.state, reason = v.reason, updated_at = now()
+    from changing v where {matching}
 """
+PEOPLE = PROJECT.format(
+    attorney_too="", of_attorney="", same_attorney="", whose="m.attorney_id is null", key="campaign_id, person_id",
+    table="outcome", matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id",
+)  # fmt: skip
+COUNSEL = PROJECT.format(
+    attorney_too=", m.attorney_id", of_attorney=", t.attorney_id", same_attorney="and m.attorney_id = t.attorney_id",
+    whose="m.attorney_id is not null", key="campaign_id, person_id, attorney_id", table="counsel_outcome",
+    matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id and o.attorney_id = v.attorney_id",
+)  # fmt: skip
 # Rows are locked in one order everywhere, so that nothing can deadlock: contact points, messages, attempts, outcomes, campaigns,
 # the end of the audit log; each kind by id.
 
@@ -65,14 +74,17 @@ def lock(session: Session, messages: Collection[UUID], *, contacts_of: Collectio
 def project(session: Session, messages: Collection[UUID]) -> None:
     """Bring the outcomes of everybody these messages are about up to date. Safe to repeat; the messages may be in any state."""
     if messages:
-        session.execute(text(PROJECT), {"messages": list(messages)})
+        session.execute(text(PEOPLE), {"messages": list(messages)})
+        attorneys = "select 1 from message where id = any(:messages) and attorney_id is not null limit 1"
+        if session.scalar(text(attorneys), {"messages": list(messages)}):
+            session.execute(text(COUNSEL), {"messages": list(messages)})
 
 
-def finish(session: Session) -> list[UUID]:
+def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
     """Close running campaigns whose every step is planned and whose every message is decided; their ids.
 
     A message that is accepted and never reported on does not keep a campaign open for ever: after three days its last word is
-    that it was sent.
+    that it was sent, and a letter's after `letter_days`. Paper that has not left the house keeps it open.
     """
     rows = session.execute(
         text("""
@@ -82,10 +94,14 @@ def finish(session: Session) -> list[UUID]:
               and not exists (
                   select 1 from message m where m.campaign_id = c.id
                     and (m.state in ('ready', 'submitting', 'unknown')
-                      or (m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')
+                      or (m.channel not in ('letter', 'hand', 'attorney_letter')
+                          and m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')
+                      or (m.channel in ('letter', 'hand', 'attorney_letter') and (m.state = 'accepted'
+                          or (m.state = 'sent' and m.updated_at > now() - :letter_days * interval '1 day')))
                       or (m.state = 'undelivered' and m.due_at is not null))
               )
             returning c.id
-        """)
+        """),
+        {"letter_days": letter_days},
     )
     return [row.id for row in rows]

@@ -4,13 +4,15 @@
        └──── absent twice, the second time long enough after the lease──> ready again, as a new attempt
 
 Only proven absence frees a new attempt. While an attempt is undecided, the schema lets nothing else go to that destination, so a
-listing by destination is unambiguous: it is our text, or it is not there.
+listing by destination is unambiguous: it is our text, or it is not there. Where the provider's books keep our token, it decides. A
+provider without books (a mail relay) cannot prove anything: what it never answered stays unknown, in sight of staff.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -21,7 +23,7 @@ from outreach.access.sealing import Sealed, vault_of
 from outreach.delivery import events
 from outreach.delivery.message import body_digest
 from outreach.delivery.projection import lock, project
-from outreach.providers.contract import Lost, Report, Standing, TextProvider, Unreachable
+from outreach.providers.contract import Lost, Provider, Report, Standing, Unreachable
 
 log = structlog.get_logger()
 
@@ -58,9 +60,12 @@ DUE = """
     from attempt a
     join contact_point cp on cp.id = a.contact_point_id
     join data_key k on k.subject_id = cp.id
-    where (a.state = 'unknown' and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
-       or (a.state in ('accepted', 'sent') and a.started_at > now() - interval '72 hours'
-           and coalesce(a.checked_at, a.started_at) + (:poll * power(2, least(a.checks, 6))) * interval '1 second' <= now())
+    where a.provider = :provider and (
+        (a.state = 'unknown'
+            and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
+        or (a.state in ('accepted', 'sent') and a.started_at > now() - interval '72 hours'
+            and coalesce(a.checked_at, a.started_at) + (:poll * power(2, least(a.checks, 6))) * interval '1 second' <= now())
+    )
     order by a.state = 'unknown' desc, a.started_at
     limit :size
     for update of a skip locked
@@ -100,10 +105,10 @@ def expire_leases(session: Session) -> int:
     return len(rows)
 
 
-def reconcile(sessions: sessionmaker[Session], provider: TextProvider, waits: Waits, *, size: int = 500) -> int:
+def reconcile(sessions: sessionmaker[Session], provider: Provider[Any], waits: Waits, *, size: int = 500) -> int:
     """Ask the provider about up to `size` attempts; how many. Any number may run at once: each takes others."""
     with sessions.begin() as session:
-        undecided = take(session, waits, size)
+        undecided = take(session, provider.name, waits, size)
     if not undecided:
         return 0
     answers = asyncio.run(_ask(provider, undecided))
@@ -112,11 +117,12 @@ def reconcile(sessions: sessionmaker[Session], provider: TextProvider, waits: Wa
     return len(undecided)
 
 
-def take(session: Session, waits: Waits, size: int) -> list[Undecided]:
-    """The attempts to ask about now. They are marked as asked about, so that others leave them for a while."""
+def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undecided]:
+    """The attempts of this provider to ask about now. They are marked as asked about, so that others leave them for a while."""
     vault, taken, looked_at = vault_of(session), [], []
     for row in session.execute(
-        text(DUE), {"reconcile": waits.reconcile, "release": waits.release, "poll": waits.poll, "size": size}
+        text(DUE),
+        {"provider": provider, "reconcile": waits.reconcile, "release": waits.release, "poll": waits.poll, "size": size},
     ):
         looked_at.append(row.id)
         try:
@@ -139,7 +145,7 @@ class Answer:
     found: tuple[Standing, ...]
 
 
-async def _ask(provider: TextProvider, undecided: Sequence[Undecided]) -> list[Answer]:
+async def _ask(provider: Provider[Any], undecided: Sequence[Undecided]) -> list[Answer]:
     async def ask(one: Undecided) -> Answer:
         try:
             if one.provider_id is None:
@@ -175,7 +181,11 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
         mine = [
             s for s in answer.found
             if s.provider_id == one.provider_id
-            or (s.provider_id not in taken and body_digest(vault, s.text) == one.body_digest)
+            or (
+                s.token == one.attempt_id
+                if s.token
+                else s.provider_id not in taken and body_digest(vault, s.text) == one.body_digest
+            )
         ]  # fmt: skip
         if mine:
             standing = min(mine, key=lambda s: s.created_at)

@@ -13,20 +13,20 @@ from outreach.delivery.reconcile import expire_leases
 class Swept:
     """What one sweep found to do."""
 
-    planned: int  # messages of steps whose time had come
+    planned: int  # messages of steps whose time had come, or to whoever has moved since
     expired: int  # attempts whose worker never came back
     retried: int  # undelivered messages that are tried again
     cancelled: int  # messages no longer wanted
     finished: int  # campaigns
 
 
-def sweep(session: Session) -> Swept:
+def sweep(session: Session, *, letter_days: int = 30) -> Swept:
     """The part of the sweep that needs the database only. The caller commits, then reconciles and rings for what is due."""
-    planned = sum(plan.plan(session, step) for step in plan.due_steps(session))
+    planned = sum(plan.plan(session, step) for step in plan.due_steps(session)) + plan.revisit(session)
     expired = expire_leases(session)
     retried = retry_undelivered(session)
     cancelled = cancel_told(session)
-    finished = projection.finish(session)
+    finished = projection.finish(session, letter_days=letter_days)
     return Swept(planned, expired, retried, cancelled, len(finished))
 
 
@@ -43,7 +43,10 @@ def retry_undelivered(session: Session) -> int:
 
 
 def cancel_told(session: Session) -> int:
-    """The stop rule: once everyone a waiting message is about has been told, it is not wanted any more."""
+    """The stop rule: once everyone a waiting message is about has been told, it is not wanted any more.
+
+    For an attorney's message that is once the attorney has been told about all of them.
+    """
     rows = session.scalars(
         text("""
             update message set state = 'cancelled', reason = 'told', due_at = null, updated_at = now()
@@ -51,7 +54,8 @@ def cancel_told(session: Session) -> int:
                 select m.id from outcome o
                 join message_person mp on mp.person_id = o.person_id
                 join message m on m.id = mp.message_id and m.campaign_id = o.campaign_id
-                where o.state = 'told' and (m.state = 'ready' or (m.state = 'undelivered' and m.due_at is not null))
+                where o.state = 'told' and m.attorney_id is null
+                  and (m.state = 'ready' or (m.state = 'undelivered' and m.due_at is not null))
                   and not exists (
                       select 1 from message_person others
                       join outcome theirs on theirs.campaign_id = m.campaign_id and theirs.person_id = others.person_id
@@ -61,4 +65,20 @@ def cancel_told(session: Session) -> int:
             returning id
         """)
     ).all()
-    return len(rows)
+    attorneys = session.scalars(
+        text("""
+            update message set state = 'cancelled', reason = 'told', due_at = null, updated_at = now()
+            where id in (
+                select m.id from message m
+                where m.attorney_id is not null and (m.state = 'ready' or (m.state = 'undelivered' and m.due_at is not null))
+                  and not exists (
+                      select 1 from message_person mp
+                      join counsel_outcome co on co.campaign_id = m.campaign_id and co.person_id = mp.person_id
+                          and co.attorney_id = m.attorney_id
+                      where mp.message_id = m.id and co.state <> 'told')
+                order by m.id for update of m skip locked
+            )
+            returning id
+        """)
+    ).all()
+    return len(rows) + len(attorneys)

@@ -81,4 +81,5 @@ class CustodyEvent(Base):
             "custody_event_fact_key", "person_id", "as_of", "state", "facility_id", "effective_on",
             unique=True, postgresql_nulls_not_distinct=True,
         ),
+        Index("custody_event_recorded_idx", "recorded_at"),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.db import Base, new_id, now
@@ -42,6 +42,7 @@ class Person(Base):
     second_language: Mapped[str | None] = mapped_column(Text)
     reads: Mapped[bool | None]  # the first language; None: not known
     interpreter: Mapped[bool | None]
+    large_print: Mapped[bool] = mapped_column(default=False, server_default=false())  # asked for, or needed
     posture: Mapped[str] = mapped_column(Text, default=Posture.UNKNOWN)
     protected: Mapped[bool] = mapped_column(default=False)  # 8 USC 1367: a safe address overrides every other
     custody: Mapped[str] = mapped_column(Text, default="unknown", index=True)  # projected, see `people.custody`

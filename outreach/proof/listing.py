@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from outreach.campaigns import audience
+from outreach.campaigns import audience, campaign
 from outreach.campaigns.campaign import Campaign
 from outreach.proof.standing import LAUNCHED, NO_CAMPAIGN, STANDING
 
@@ -45,14 +45,6 @@ class Row:
 
 
 _FROM = "from person p left join {standing} s on s.person_id = p.id"
-
-_EXPECTED = f"""(
-    with {audience.DECIDED}
-    select person_id, coalesce(excluded, exhausted) as reason,
-        case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted' else 'planned' end as state
-    from decided
-)"""  # noqa: S608  # made from constants
-"""As `STANDING`, for a campaign that was not launched yet. Needs `audience.parameters`."""
 
 _CONDITIONS = {
     "campaign": "s.person_id is not null",
@@ -93,7 +85,10 @@ def _standing(session: Session, campaign_id: UUID | None) -> tuple[str, dict[str
     found = session.get(Campaign, campaign_id) if campaign_id else None
     if found is None or found.state in LAUNCHED:
         return _FROM.format(standing=STANDING), {}
-    return _FROM.format(standing=_EXPECTED), audience.parameters(found.notice_id, found.audience)
+    ways = campaign.ways(campaign.steps(session, found.id))
+    # As `STANDING`, for a campaign that was not launched yet.
+    expected = f"(with {audience.expected(ways)} select person_id, state, reason from standing)"  # noqa: S608  # of constants
+    return _FROM.format(standing=expected), audience.parameters(found.notice_id, found.audience, ways)
 
 
 def those(session: Session, people_ids: list[UUID]) -> list[Row]:

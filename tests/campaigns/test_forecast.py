@@ -9,6 +9,7 @@ from outreach.campaigns.forecast import Forecast, LeftOut, forecast
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.notices import notice
 from outreach.notices.house import House
+from outreach.notices.notice import Channel
 from outreach.notices.segments import Encoding
 from outreach.people.custody import Custody
 from tests.factories import make_contact, make_incident, make_person, make_rendition
@@ -28,18 +29,18 @@ def expected(session: Session) -> Forecast:
     make_contact(session, make_person(session, incident=incident, custody=Custody.DETAINED))
     make_person(session, incident=incident)
     make_person(session)  # of no incident
-    return forecast(session, said.id, {"incidents": [str(incident.id)]}, house=HOUSE, segments_per_second=0.5)
+    return forecast(session, said.id, {"incidents": [str(incident.id)]}, {Channel.SMS: None}, house=HOUSE, segments_per_second=0.5)
 
 
 def test_everybody_is_counted_once(expected: Forecast) -> None:
-    assert (expected.people, expected.texted) == (5, 3)
-    assert expected.people == expected.texted + sum(one.people for one in expected.left_out)
+    assert (expected.people, expected.planned) == (5, 3)
+    assert expected.people == expected.planned + sum(one.people for one in expected.left_out)
     assert set(expected.left_out) == {
         LeftOut(OutcomeState.EXCLUDED, Reason.IN_CUSTODY, 1),
         LeftOut(OutcomeState.EXHAUSTED, Reason.NO_CONTACT, 1),
     }
     for groups in (expected.by_language, expected.by_custody):
-        assert (sum(group.people for group in groups), sum(group.texted for group in groups)) == (5, 3)
+        assert (sum(group.people for group in groups), sum(group.planned for group in groups)) == (5, 3)
 
 
 def test_who_shares_a_phone_and_a_language_shares_a_text(expected: Forecast) -> None:
@@ -56,6 +57,7 @@ def test_segments_are_counted_per_language_and_paid_for(expected: Forecast) -> N
 
 def test_the_limit_says_how_long_it_takes(session: Session, expected: Forecast) -> None:
     assert expected.seconds == 6
-    nobody = forecast(session, notice.create(session, title="-").id, {"incidents": []}, house=HOUSE, segments_per_second=0)
+    said = notice.create(session, title="-")
+    nobody = forecast(session, said.id, {"incidents": []}, {Channel.SMS: None}, house=HOUSE, segments_per_second=0)
     assert nobody.seconds is None
     assert (nobody.people, nobody.cost) == (0, Decimal(0))

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from outreach import jobs
 from outreach.access.accounts import Role
 from outreach.delivery import events, plan, reconcile
 from outreach.delivery.claim import Claimed, Rules, claim
 from outreach.delivery.record import Limits, Result, record
 from outreach.delivery.sweep import retry_undelivered
 from outreach.providers.contract import Receipt, Refusal, Report, Verdict
-from outreach.providers.twilio import STATES, codes
+from outreach.providers.twilio import STATES
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.factories import make_account, make_incident
 from tests.stage import make_notice, make_recipients, make_running
@@ -62,7 +63,7 @@ class Journey:
         return events.keep(self.session, "twilio", report)
 
     def apply(self) -> None:
-        events.apply(self.session, size=100, refusals=codes(), attempts=3, retry_seconds=60, filtered=5)
+        events.apply(self.session, size=100, meaning=jobs.meaning, attempts=3, retry_seconds=60, filtered=5)
 
     def hear_all(self, reports: Sequence[tuple[str, str | None]], *, at_once: bool) -> None:
         for status, code in reports:
@@ -81,7 +82,7 @@ class Journey:
         self.later()
         reconcile.expire_leases(self.session)
         for _ in range(2):
-            taken = reconcile.take(self.session, reconcile.Waits(0, 0, 0), 10)
+            taken = reconcile.take(self.session, "twilio", reconcile.Waits(0, 0, 0), 10)
             reconcile.settle(self.session, "twilio", taken, [reconcile.Answer(True, ())] * len(taken))
 
     @property

@@ -159,18 +159,18 @@ DOWNGRADE = [
 ]  # fmt: skip
 
 
+RULES = [
+    {"custody": custody, "channel": channel, "wait": wait, "review": wait == 168}
+    for custody, ways in PLAN.items()
+    for channel, wait in ways
+]
+ADD_RULE = "insert into channel_rule (custody, channel, wait_hours, needs_review) values (:custody, :channel, :wait, :review)"
+
+
 def upgrade() -> None:
     for statement in UPGRADE:
         op.execute(statement)
-    rules = [
-        {"custody": custody, "channel": channel, "wait": wait, "review": wait == 168}
-        for custody, ways in PLAN.items()
-        for channel, wait in ways
-    ]
-    insert = text(
-        "insert into channel_rule (custody, channel, wait_hours, needs_review) values (:custody, :channel, :wait, :review)"
-    )
-    op.get_bind().execute(insert, rules)
+    op.get_bind().execute(text(ADD_RULE), RULES)
 
 
 def downgrade() -> None:

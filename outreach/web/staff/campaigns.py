@@ -245,6 +245,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
             session,
             found.notice_id,
             found.audience,
+            campaign.ways(campaign.steps(session, campaign_id)),
             house=jobs.house(settings),
             segments_per_second=settings.sms_segments_per_second,
         )
