@@ -1,6 +1,7 @@
 """Plainly fictional things to test with: `make_<noun>(session, **overrides)` adds one, flushed, and returns it."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -16,12 +17,15 @@ from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns.campaign import Campaign, CampaignState, Step
 from outreach.campaigns.outcome import Outcome, OutcomeState, Reason
 from outreach.db import new_id, now
+from outreach.delivery import print_room, return_code
+from outreach.delivery.letter import PrintRun, RunKind, RunState
 from outreach.delivery.message import Attempt, Message, MessagePerson, MessageState
+from outreach.delivery.print_room import SetLetter
 from outreach.delivery.reply import Binding, Reply
 from outreach.delivery.words import ReplyKind
 from outreach.notices.notice import Channel, Notice, Rendition, RenditionState
-from outreach.people.contact import ContactKind, ContactPoint, ContactRole, PersonContact, Safety
-from outreach.people.custody import Custody, CustodyEvent
+from outreach.people.contact import AddressGrade, ContactKind, ContactPoint, ContactRole, PersonContact, Safety
+from outreach.people.custody import Custody, CustodyEvent, Facility
 from outreach.people.incident import Exposure, Incident
 from outreach.people.person import ANumber, NameKind, Person, PersonName
 from outreach.people.roster import imports as _imports  # noqa: F401  # its table is what exposures refer to
@@ -248,3 +252,120 @@ def make_reply(session: Session, sender: str, text: str = "Hello", *people: Pers
     session.add(reply)
     session.flush()
     return reply
+
+
+def make_facility(session: Session, **overrides: Any) -> Facility:
+    """A place of detention with a mailing address. `overrides` are its columns."""
+    number = next(_numbers)
+    if "post_point_id" not in overrides:
+        overrides["post_point_id"] = make_contact(session, value=f"{number} Example Road", kind=ContactKind.POST).id
+    facility = Facility(id=new_id(), **({"code": f"FAC{number}", "name": f"Sample Facility {number}"} | overrides))
+    session.add(facility)
+    session.flush()
+    return facility
+
+
+def make_paper(
+    session: Session, campaign: Campaign, person: Person, contact: ContactPoint, channel: Channel = Channel.LETTER, **overrides: Any
+) -> Attempt:
+    """A letter to the person that was claimed and not set yet: its attempt, open. `overrides` are the attempt's columns."""
+    step = session.scalar(sa.select(Step).where(Step.campaign_id == campaign.id, Step.channel == channel))
+    if step is None:
+        position = 1 + (session.scalar(sa.select(sa.func.count()).select_from(Step).where(Step.campaign_id == campaign.id)) or 0)
+        step = Step(id=new_id(), campaign_id=campaign.id, position=position, channel=channel)
+        session.add(step)
+    rendition = session.scalar(sa.select(Rendition).where(Rendition.notice_id == campaign.notice_id, Rendition.language == "es"))
+    if rendition is None:
+        rendition = make_rendition(session, session.get_one(Notice, campaign.notice_id))
+    session.flush()
+    message = Message(
+        id=new_id(), step_id=step.id, campaign_id=campaign.id, contact_point_id=contact.id, rendition_id=rendition.id,
+        person_id=person.id, channel=channel, language="es", state=MessageState.SUBMITTING, attempts=1,
+    )  # fmt: skip
+    token = uuid4()
+    session.add(message)
+    session.flush()
+    session.add(MessagePerson(message_id=message.id, person_id=person.id))
+    values: dict[str, Any] = {
+        "provider": "print_room", "state": "open", "body_digest": b"-", "segments": 1, "lease_until": now() + timedelta(minutes=5),
+        "body_sealed": key_for(session, person.id).seal("attempt.body", token, "{}"), "sealed_under": person.id,
+    }  # fmt: skip
+    attempt = Attempt(
+        id=token, message_id=message.id, number=1, contact_point_id=contact.id, channel=channel, **(values | overrides)
+    )
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def set_letters(session: Session, attempts: Sequence[Attempt], facility: Facility | None = None) -> list[SetLetter]:
+    """These attempts as a typesetter would have set them, one page each."""
+    people = {
+        m.id: m.person_id for m in session.scalars(sa.select(Message).where(Message.id.in_([a.message_id for a in attempts])))
+    }
+    return [
+        SetLetter(
+            attempt_id=attempt.id, person_id=people[attempt.message_id], facility_id=facility.id if facility else None,
+            return_code=return_code.new(), reference=f"REF-{number}", pages=1, pdf_sha256="00" * 32, sequence=number,
+        )
+        for number, attempt in enumerate(attempts, start=1)
+    ]  # fmt: skip
+
+
+def make_run(
+    session: Session,
+    campaign: Campaign,
+    *people: Person,
+    facility: Facility | None = None,
+    kind: RunKind = RunKind.POST,
+    state: RunState = RunState.MADE,
+    by: Account | None = None,
+) -> PrintRun:
+    """A print run with a letter to each of these people: to the facility, or to an address that is theirs alone.
+
+    Each letter is a page with its return code on it, and nothing else.
+    """
+    attempts = []
+    for person in people:
+        if session.get(Outcome, (campaign.id, person.id)) is None:
+            make_outcome(session, campaign, person, OutcomeState.PLANNED)
+        if facility is not None and facility.post_point_id is not None:
+            contact = session.get_one(ContactPoint, facility.post_point_id)
+        else:
+            street = f"{next(_numbers)} Example Street"
+            contact = make_contact(session, person, value=street, kind=ContactKind.POST, safety=Safety.YES, grade=AddressGrade.GOOD)
+        attempts.append(make_paper(session, campaign, person, contact, Channel.HAND if kind == RunKind.HAND else Channel.LETTER))
+    letters = set_letters(session, attempts, facility)
+    pdf = make_pdf(*(one.return_code for one in letters))
+    run = print_room.add_run(session, kind, campaign.id, facility.id if facility else None, letters, pdf, len(letters))
+    by = by or make_account(session)
+    if state in (RunState.PRINTED, RunState.ENVELOPED, RunState.HANDED_OVER):
+        print_room.mark_printed(session, run.id, by=by)
+    if state in (RunState.ENVELOPED, RunState.HANDED_OVER):
+        print_room.mark_enveloped(session, run.id, by=by)
+    if state == RunState.HANDED_OVER:
+        print_room.hand_over(session, run.id, on=now().date(), by=by)
+    session.flush()
+    return run
+
+
+def make_pdf(*pages: str) -> bytes:
+    """A file with one line of text on each of its pages."""
+    kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for number, line in enumerate(pages):
+        words = f"BT /F1 12 Tf 72 700 Td ({line}) Tj ET"
+        resources = "/Resources << /Font << /F1 3 0 R >> >>"
+        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] {resources} /Contents {5 + 2 * number} 0 R >>")
+        objects.append(f"<< /Length {len(words)} >>\nstream\n{words}\nendstream")
+    out, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    end = f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(out)}\n%%EOF\n"
+    return out + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{end}".encode()
