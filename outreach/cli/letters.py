@@ -15,7 +15,7 @@ from outreach.notices.letters.print_run import compose_run
 from outreach.notices.letters.service import compose_receipts, compose_run_sheet
 from outreach.notices.letters.typesetting import Typesetter
 
-DOTS_PER_INCH = 64
+DOTS_PER_INCH = 72
 BESIDE = 4  # pages beside each other in one picture
 GAP = 6  # dots between pages
 
@@ -43,10 +43,8 @@ def layouts(typesetter: Typesetter) -> Iterator[tuple[str, bytes]]:
         yield f"hand-{language}", typesetter.compose(samples.letter(language, Layout.HAND, taglines=False, duplicate=True)).data
         large = samples.letter(language, large_print=True, taglines=language == "ar", texts=(samples.text(language),))
         yield f"large-print-{language}", typesetter.compose(large).data
-        sheet = samples.run_sheet(language)
         words = [samples.receipt_words(language), None]
-        receipts = samples.RunSheet(sheet.sheet, sheet.facility, sheet.day, sheet.people[:2])
-        yield f"receipt-{language}", compose_receipts(typesetter, receipts, words).data
+        yield f"receipt-{language}", compose_receipts(typesetter, samples.run_sheet(language, len(words)), words).data
     yield "attorney", typesetter.compose(samples.attorney()).data
     yield "run-sheet", compose_run_sheet(typesetter, samples.run_sheet("ar")).data
     letters = [samples.letter(language, number=number) for number, language in enumerate(samples.LANGUAGES, 1)]

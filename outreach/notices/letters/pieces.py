@@ -5,13 +5,18 @@ In right-to-left text a bare (800) 555-0100 is shown as 0100-555 (800), a number
 
 import re
 
+# A path or a query up to its last character, which is none that ends a sentence.
+_PATH = r"[^\s\u2066-\u2069]*[^\s\u2066-\u2069.,;:!?)\u060c\u061b\u061f\u06d4\u0964\u1362\u3002\uff0c]"
+_DASH = r"\u2010-\u2013-"
 _TOKEN = re.compile(
-    r"""
-    https?://[^\s\u2066-\u2069]*[^\s\u2066-\u2069.,;:!?)]                              # a web address
-    | [A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+                              # an e-mail address
-    | [A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(?:/[^\s\u2066-\u2069]*[^\s\u2066-\u2069.,;:!?)])?  # a site
-    | \+?\(?\d[\d()./:\u2010-\u2013-]*(?:[ \u00a0]?[(\d][\d()./:\u2010-\u2013-]*)*\d\)?          # a number with its groups: a phone, a date
-    | [A-Za-z0-9]+(?:[-/_\u2010-\u2013][A-Za-z0-9]+)+                                  # a code of several groups
+    rf"""
+      https?://{_PATH}                                                                  # a web address
+    | [A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+                               # an e-mail address
+    | [A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{{2,}}(?:/{_PATH})?                      # a site
+    | (?:\+|\()\d[\d() \u00a0./{_DASH}]*\d                                               # a phone with its groups
+    | \d{{1,4}}(?:[ \u00a0./{_DASH}]\(?\d{{2,4}}\)?){{2,}}                                 # likewise, without a sign
+    | \d[\d./:{_DASH}]*\d                                                              # a date, a time, a number
+    | [A-Za-z0-9]+(?:[/_{_DASH}][A-Za-z0-9]+)+                                          # a code of several groups
     """,
     re.VERBOSE,
 )

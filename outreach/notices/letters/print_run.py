@@ -98,7 +98,9 @@ def count_run(data: bytes) -> CountedRun:
             if page == pages:
                 due = 1
     if len(pages_of) != total or due > 1:
-        raise MarksDisagree(f"The file has {len(pages_of)} letters, some perhaps without their last page; its marks promise {total}.")
+        raise MarksDisagree(
+            f"The file has {len(pages_of)} letters, some perhaps without their last page; its marks promise {total}."
+        )
     return CountedRun(run, tuple(pages_of))
 
 

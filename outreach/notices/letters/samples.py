@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from outreach.notices.blocks import parse
 from outreach.notices.letters.letter import Layout, LetterContent, LetterText
@@ -15,7 +16,7 @@ _FILE = Path(__file__).with_name("samples.toml")
 DAY = date(2026, 11, 23)
 
 _RECEIPTS = {
-    "es": ReceiptWords("Recibí una carta cerrada con mi nombre.", "No quise recibir la carta.", "Me leyeron la carta en mi idioma."),
+    "es": ReceiptWords("Recibí una carta cerrada con mi nombre.", "No quise recibirla.", "Me leyeron la carta en mi idioma."),
     "ar": ReceiptWords("استلمت رسالة مغلقة عليها اسمي.", "رفضت استلام الرسالة.", "قُرئت لي الرسالة بلغتي. الهاتف: (800) 555-0199"),
     "pa-Guru": ReceiptWords("ਮੈਨੂੰ ਮੇਰੇ ਨਾਮ ਵਾਲੀ ਇੱਕ ਬੰਦ ਚਿੱਠੀ ਮਿਲੀ।", "ਮੈਂ ਚਿੱਠੀ ਲੈਣ ਤੋਂ ਇਨਕਾਰ ਕੀਤਾ।", "ਚਿੱਠੀ ਮੈਨੂੰ ਮੇਰੀ ਭਾਸ਼ਾ ਵਿੱਚ ਪੜ੍ਹ ਕੇ ਸੁਣਾਈ ਗਈ।"),
     "am": ReceiptWords("ስሜ ያለበት የታሸገ ደብዳቤ ተቀብያለሁ።", "ደብዳቤውን አልቀበልም ብያለሁ።", "ደብዳቤው በቋንቋዬ ተነቦልኛል።"),
@@ -32,7 +33,7 @@ def text(language: str) -> LetterText:
     return LetterText(language, parse(tomllib.loads(_FILE.read_text(encoding="utf-8"))[language]))
 
 
-def letter(language: str, layout: Layout = Layout.PERSON, number: int = 1, **changes: object) -> LetterContent:
+def letter(language: str, layout: Layout = Layout.PERSON, number: int = 1, **changes: Any) -> LetterContent:
     """A letter in a language, with English behind and the tagline sheet; `changes` are fields of the content."""
     content = LetterContent(
         layout=layout,
@@ -62,13 +63,26 @@ def attorney(recipient_name: str = "Sample Attorney") -> LetterContent:
     )
 
 
-def run_sheet(language: str) -> RunSheet:
-    """Twelve people of one facility."""
+def run_sheet(language: str, count: int = 12) -> RunSheet:
+    """Some people of one facility."""
     people = tuple(
-        Served(f"SAMPLE PERSON {n}", language, f"LL-2026-{n:05}", f"R{n:06}-7K", f"A000 000 {n:03}" if n % 2 else None, note="Unit B" if n == 3 else "")
-        for n in range(1, 13)
+        Served(
+            f"SAMPLE PERSON {n}",
+            language,
+            f"LL-2026-{n:05}",
+            f"R{n:06}-7K",
+            f"A000 000 {n:03}" if n % 2 else None,
+            note="Unit B" if n == 3 else "",
+        )
+        for n in range(1, count + 1)
     )
-    return RunSheet("SHEET-0007", "Sample Processing Center", DAY, people, ("Hand each letter over sealed.", "Call (800) 555-0199 for an interpreter."))
+    return RunSheet(
+        "SHEET-0007",
+        "Sample Processing Center",
+        DAY,
+        people,
+        ("Hand each letter over sealed.", "Call (800) 555-0199 for an interpreter."),
+    )
 
 
 def receipt_words(language: str) -> ReceiptWords:

@@ -11,7 +11,7 @@ from typing import Any
 from outreach.notices.languages import get
 from outreach.notices.letters import glyphs, qr
 from outreach.notices.letters.pieces import split
-from outreach.notices.letters.typesetting import Field, Pdf, Typesetter, as_pdf, require_glyphs, speech
+from outreach.notices.letters.typesetting import Field, Pdf, Typesetter, as_pdf, english_date, require_glyphs, speech
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def compose_run_sheet(typesetter: Typesetter, sheet: RunSheet) -> Pdf:
         "sheet": sheet.sheet,
         "sheet_qr": qr.draw(sheet.sheet),
         "facility": sheet.facility,
-        "day": _day(sheet.day),
+        "day": english_date(sheet.day),
         "instructions": sheet.instructions,
         "people": [_person(each) for each in sheet.people],
         "a_numbers": any(each.a_number for each in sheet.people),
@@ -81,7 +81,7 @@ def compose_receipts(typesetter: Typesetter, sheet: RunSheet, words: Sequence[Re
         "title": f"Receipts {sheet.sheet}",
         "sheet": sheet.sheet,
         "facility": sheet.facility,
-        "day": _day(sheet.day),
+        "day": english_date(sheet.day),
         "receipts": [
             {
                 **_person(person),
@@ -116,7 +116,3 @@ def _person(person: Served) -> dict[str, Any]:
         "a_number": person.a_number,
         "note": person.note,
     }
-
-
-def _day(day: date) -> str:
-    return f"{day:%B} {day.day}, {day.year}"

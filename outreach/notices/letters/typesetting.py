@@ -9,14 +9,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import pypdfium2
 import typst
 
-from outreach.notices.languages import Language, format_date, get
+from outreach.notices.languages import Language, format_date, get, month_names
 from outreach.notices.letters import glyphs, qr, taglines
 from outreach.notices.letters.glyphs import FontsMissing, Missing
 from outreach.notices.letters.letter import ENDORSEMENT, Layout, LetterContent, LetterText
@@ -82,7 +84,7 @@ def require_glyphs(fields: Iterable[Field]) -> None:
 
 
 class Typesetter:
-    """Sets letters for one vendor. Not shared between threads; make one a process and keep it, since typst keeps what it has read."""
+    """Sets letters for one vendor. One a process, kept for all its letters, as typst keeps what it has read; never for two threads."""
 
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
@@ -103,7 +105,7 @@ class Typesetter:
     def prepare(self, content: LetterContent, mark: str | None = None) -> dict[str, Any]:
         """What a layout is given. `mark`: the sequence mark of a print run. Raises MissingGlyphs and DoesNotFit."""
         require_glyphs(_fields(content))
-        texts = [_text(text, content) for text in content.texts]
+        texts = [_text(text, content, first=number == 0) for number, text in enumerate(content.texts)]
         address, sender = _windows(content, self.vendor)
         vendor = self.vendor
         return {
@@ -112,7 +114,7 @@ class Typesetter:
             "fonts": glyphs.faces_of("en"),
             "large": content.large_print,
             "duplicate": content.duplicate,
-            "date": f"{content.written:%B} {content.written.day}, {content.written.year}",
+            "date": english_date(content.written),
             "reference": content.reference,
             "recipient": address,
             "sender": sender,
@@ -167,7 +169,7 @@ def _fonts() -> typst.Fonts:
 @cache
 def _edition(vendor: Vendor) -> str:
     """Fonts by name and size: they come from a lock file with hashes."""
-    digest = hashlib.sha256(f"{typst.__version__} {vendor}".encode())
+    digest = hashlib.sha256(f"{version('typst')} {vendor}".encode())
     for path in sorted([*LAYOUTS.glob("*.typ"), *Path(__file__).parent.glob("*.toml"), *Path(__file__).parent.glob("*.py")]):
         digest.update(path.name.encode() + path.read_bytes())
     for path in sorted(glyphs.FONTS.glob("*.ttf")):
@@ -215,11 +217,18 @@ def _block(lines: tuple[str, ...], bold: int, window: Window, beside: float, wha
         if leading * (len(lines) - 1) + size > high:
             continue
         weights = ("700Bold",) * bold + ("400Regular",) * (len(lines) - bold)
-        over = [n for n, (line, weight) in enumerate(zip(lines, weights, strict=True), 1) if glyphs.width(line, size, families, weight) > wide]
+        over = [
+            n
+            for n, (line, weight) in enumerate(zip(lines, weights, strict=True), 1)
+            if glyphs.width(line, size, families, weight) > wide
+        ]
         if not over:
             return {"lines": lines, "bold": bold, "size": size, "leading": leading}
         too_wide = f"Line {over[0]} of the {what} is too wide for the window. Shorten it, or break it into two lines."
-    raise DoesNotFit(too_wide or f"The {what} has {len(lines)} lines with its markings, too many for the window. Leave out what the post does not need.")
+    raise DoesNotFit(
+        too_wide
+        or f"The {what} has {len(lines)} lines with its markings, too many for the window. Leave out what the post does not need."
+    )
 
 
 def _box(window: Window) -> Mapping[str, float]:
@@ -239,12 +248,19 @@ def speech(language: Language) -> dict[str, Any]:
     }
 
 
-def _text(text: LetterText, content: LetterContent) -> dict[str, Any]:
+def english_date(day: date) -> str:
+    """As American letters have it: November 3, 2026. Without the machine's locale."""
+    return f"{month_names(get('en'))[day.month - 1]} {day.day}, {day.year}"
+
+
+def _text(text: LetterText, content: LetterContent, *, first: bool) -> dict[str, Any]:
+    """The English date stands on page 1 in any case, since months have other names elsewhere (docs/languages.md)."""
     language = get(text.language)
     words = taglines.words(text.language)
+    dated = format_date(language, content.written) if language.code != "en" else english_date(content.written)
     return {
         **speech(language),
-        "date": split(format_date(language, content.written)),
+        "date": [] if first and language.code == "en" else split(dated),
         "blocks": [{"kind": block.kind, "lines": [split(line) for line in block.lines]} for block in text.blocks],
         "words": {name: split(getattr(words, name)) for name in ("answer", "code", "duplicate")},
     }
@@ -253,5 +269,3 @@ def _text(text: LetterText, content: LetterContent) -> dict[str, Any]:
 def _tagline(words: taglines.Words, phone: str) -> dict[str, Any]:
     language = get(words.language)
     return {**speech(language), "name": language.autonym, "important": split(words.important.replace("((phone))", phone))}
-
-

@@ -74,7 +74,7 @@ def _window(row: Mapping[str, Any], opening: Mapping[str, float]) -> Window:
         return Window(box, Box(box.left - slack, box.top - slack, box.right + slack, box.bottom + slack))
     envelope = row["envelope"]
     top = envelope["height"] - opening["bottom"] - height
-    # A sheet in the envelope's upper left corner shows the opening where it is; slid right or down, what shows lies further left or up.
+    # A sheet in the envelope's upper left corner shows the opening where it is. Slid right or down, it shows what lies left or up.
     right, down = envelope["width"] - SHEET_WIDTH, envelope["height"] - row["fold"]
     return Window(
         Box(left, top, left + width - right, top + height - down),
