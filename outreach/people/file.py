@@ -11,17 +11,28 @@ When the entry cannot be written, there is no permit, and nothing is opened.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from outreach.access import audit
 from outreach.access.audit import Actor
 from outreach.access.sealing import DataKey, keys_for
-from outreach.people.contact import ContactKind, ContactPoint, ContactRole, ContactState, PersonContact, Safety
+from outreach.people.addresses import foreign
+from outreach.people.contact import (
+    COUNTRY,
+    VALUE,
+    AddressGrade,
+    ContactKind,
+    ContactPoint,
+    ContactRole,
+    ContactState,
+    PersonContact,
+    Safety,
+)
 from outreach.people.incident import Exposure, Incident
 from outreach.people.person import ANumber, NameKind, Person, PersonName
 
@@ -94,11 +105,16 @@ class Contact:
     state_reason: str | None
     confirmed_on: date | None
     others: int
+    grade: str | None
+    entered_by: UUID | None
+    reviewed_at: datetime | None
+    consent_on: date | None
 
     @property
     def off_limits(self) -> bool:
         """Nothing may be sent there."""
-        return self.safety in (Safety.NO, Safety.NEVER) or self.state != ContactState.USABLE
+        unfit = self.grade is not None and not AddressGrade(self.grade).mailable
+        return unfit or self.safety in (Safety.NO, Safety.NEVER) or self.state != ContactState.USABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +218,7 @@ def open_file(session: Session, permit: Permit) -> File:
 def set_safety(session: Session, person_id: UUID, contact_point_id: UUID, safety: Safety, *, by: Reader) -> None:
     """Whether this contact point is safe for this person. Obeyed from the next message on: each is checked when it leaves.
 
+    What is not safe loses its safety review. A safe postal address of a protected person becomes their only one.
     Raises NoSuchPerson, ProtectedRecord or NoSuchContact.
     """
     check_visible(session, person_id, by)
@@ -209,6 +226,11 @@ def set_safety(session: Session, person_id: UUID, contact_point_id: UUID, safety
     if link is None:
         raise NoSuchContact
     before, link.safety = link.safety, safety
+    if safety in (Safety.NO, Safety.NEVER):
+        link.reviewed_by = link.reviewed_at = None
+    session.flush()
+    if safety is Safety.YES and session.get_one(Person, person_id).protected:
+        keep_one_safe_address(session, person_id, contact_point_id)
     audit.record(
         session, by.actor, "contact.safety", "person", person_id, contact=str(contact_point_id), before=before, after=safety
     )
@@ -223,6 +245,24 @@ def set_protected(session: Session, person_id: UUID, *, protected: bool, by: Rea
         raise NoSuchPerson
     person.protected = protected
     audit.record(session, by.actor, "person.protect", "person", person_id, protected=protected)
+
+
+def keep_one_safe_address(session: Session, person_id: UUID, contact_point_id: UUID) -> None:
+    """A protected person has one safe address for letters (8 USC 1367): when this is it, no other address is any more.
+
+    Nothing happens when it is a phone or a mailbox.
+    """
+    post = select(ContactPoint.id).where(ContactPoint.kind == ContactKind.POST)
+    if session.scalar(post.where(ContactPoint.id == contact_point_id)) is None:
+        return
+    session.execute(
+        update(PersonContact)
+        .where(
+            PersonContact.person_id == person_id, PersonContact.contact_point_id != contact_point_id,
+            PersonContact.contact_point_id.in_(post), PersonContact.safety == Safety.YES,
+        )
+        .values(safety=Safety.UNKNOWN)
+    )  # fmt: skip
 
 
 def masked(kind: str, value: str) -> str:
@@ -273,6 +313,13 @@ def _field(person: Person, column: str, sealed: bytes | None, key: DataKey | Non
     return key.open(f"person.{column}", person.id, sealed) if key and sealed else None
 
 
+def _value(point: ContactPoint, key: DataKey) -> str:
+    value = key.open(VALUE, point.id, point.value_sealed)
+    if point.country_sealed is None:
+        return value
+    return f"{value}\n{foreign.country_name(key.open(COUNTRY, point.id, point.country_sealed))}"
+
+
 def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Contact, ...]:
     users = select(PersonContact.contact_point_id, func.count().label("people")).group_by(PersonContact.contact_point_id).subquery()
     rows = session.execute(
@@ -284,7 +331,7 @@ def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Cont
     keys = keys_for(session, [point.id for _, point, _ in rows])
     contacts = []
     for link, point, people in rows:
-        value = keys[point.id].open("contact_point.value", point.id, point.value_sealed) if point.id in keys else HIDDEN
+        value = _value(point, keys[point.id]) if point.id in keys else HIDDEN
         contacts.append(
             Contact(
                 id=point.id,
@@ -296,6 +343,10 @@ def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Cont
                 state_reason=point.state_reason,
                 confirmed_on=link.confirmed_on,
                 others=people - 1,
+                grade=point.grade,
+                entered_by=link.entered_by,
+                reviewed_at=link.reviewed_at,
+                consent_on=link.consent_on,
             )
         )
     kinds, roles = list(ContactKind), list(ContactRole)

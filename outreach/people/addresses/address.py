@@ -64,8 +64,11 @@ def from_parts(*, care_of: str, first: str, second: str, city: str, state: str, 
     return _foreign([_care_of(care_of), *lines, country if code is None else ""], code, wrong)
 
 
-def from_text(care_of: str, text: str, country: str) -> Address:
-    """An address from one cell or box. Lines are parted by line ends or semicolons, else it stays as it is written."""
+def from_text(care_of: str, text: str, country: str, *, office: bool = False) -> Address:
+    """An address from one cell or box. Lines are parted by line ends or semicolons, else it stays as it is written.
+
+    `office`: it is where somebody works, and need not be a home.
+    """
     lines = [" ".join(line.split()).strip(",") for line in re.split(r"[\n\r;|]+", text)]
     lines = [line for line in lines if line]
     code = country_code(country) if country else None
@@ -82,7 +85,7 @@ def from_text(care_of: str, text: str, country: str) -> Address:
     if code is not None and american.is_territory(code):
         code = "US"
     if code == "US":
-        return _american([_care_of(care_of), *lines])
+        return _american([_care_of(care_of), *lines], office=office)
     extra = country if code is None else ""
     return _foreign([_care_of(care_of), *lines, extra], code, foreign.flaw_of_text(lines, code))
 
@@ -126,9 +129,9 @@ def _city_apart(rows: list[str]) -> list[str]:
     return [*rows[:-1], *([street] if len(street) <= _WIDE else whole.segments), last]
 
 
-def _american(rows: list[str]) -> Address:
+def _american(rows: list[str], *, office: bool = False) -> Address:
     lines = "\n".join(row for row in rows if row)
-    wrong = Flaw.GOVERNMENT if denied.is_foreign_office(lines) else american.flaw(american.read(lines))
+    wrong = Flaw.GOVERNMENT if denied.is_foreign_office(lines) else american.flaw(american.read(lines), office=office)
     return Address(lines, "US", wrong)
 
 

@@ -166,14 +166,17 @@ def is_care_of(row: str) -> bool:
     return row.casefold().startswith(("c/o", "a/c", "in care of", "care of", "al cuidado de", "% "))
 
 
-def flaw(address: American) -> Flaw | None:
-    """The first thing that is wrong with an address, by its text alone. None: a letter can be sent."""
+def flaw(address: American, *, office: bool = False) -> Flaw | None:
+    """The first thing that is wrong with an address, by its text alone. None: a letter can be sent.
+
+    `office`: it is where somebody works, such as an attorney's, and need not be a home.
+    """
     said = [segment for segment in address.segments if plain(segment) not in _says_nothing() and plain(segment)]
     if len(said) < len(address.segments) and not any(_NUMBER.search(plain(one)) for one in said):
         return Flaw.EMPTY
     if not said and not address.city:
         return Flaw.EMPTY
-    return _incomplete(address, said) or _not_a_home(address, said)
+    return _incomplete(address, said) or (None if office else _not_a_home(address, said))
 
 
 def _incomplete(address: American, said: list[str]) -> Flaw | None:

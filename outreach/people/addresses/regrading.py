@@ -15,8 +15,7 @@ from outreach.people.addresses.comparing import HALF
 
 UNITS = 2  # different units given for one house before an address there without a unit is not believed
 # A letter that came back for these reasons says that the person is not there, and nothing about the address.
-OF_THE_PERSON = ("returned:moved", "returned:not_known", "returned:unknown_person", "returned:refused", "returned:unclaimed",
-                 "returned:deceased")  # fmt: skip
+OF_THE_PERSON = ("returned:moved", "returned:refused", "returned:unclaimed", "returned:deceased", "returned:facility")
 
 _REGRADE = """
 with post as (
@@ -43,7 +42,7 @@ many_units as (
 ),
 graded as (
     select post.id, case
-        when came_back.address_index is not null then 'known_bad'
+        when post.state = 'bad' or came_back.address_index is not null then 'known_bad'
         when used.address_index is not null then 'crowded'
         when many_units.house is not null then 'no_unit'
         when post.country_sealed is not null then 'foreign'
