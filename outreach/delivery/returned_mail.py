@@ -154,10 +154,10 @@ def record_return(session: Session, attempt_id: UUID, reason: ReturnReason, *, b
     if not found.to_facility:
         session.execute(
             text("""
-                update contact_point cp set grade = case when kind = 'post' then 'known_bad' else grade end,
-                    state = case when state = 'usable' then 'bad' else state end,
-                    state_reason = case when state = 'usable' then :code else state_reason end,
-                    state_at = case when state = 'usable' then now() else state_at end
+                update contact_point cp set grade = 'known_bad',
+                    state = case when cp.state = 'usable' then 'bad' else cp.state end,
+                    state_reason = case when cp.state = 'usable' then :code else cp.state_reason end,
+                    state_at = case when cp.state = 'usable' then now() else cp.state_at end
                 from attempt a where a.id = :id and cp.id = a.contact_point_id
             """),
             {"id": attempt_id, "code": f"returned:{reason}"},
