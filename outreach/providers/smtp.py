@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, Never, Self
 from uuid import UUID
 
-from outreach.providers import mime
+from outreach.providers import dsn, mime
 from outreach.providers.contract import Lost, Mail, Mailbox, Receipt, Refusal, Unreachable, Verdict
 from outreach.providers.smtp_session import Door, Garbled, Refused, Session
 
@@ -112,7 +112,7 @@ class SmtpMail:
             keep = not refused.goodbye
             if kept and refused.goodbye:
                 return None  # Many relays end a connection with 421 after so many messages or minutes.
-            return Receipt(token, Verdict.REFUSED, code=refused.code, refusal=self.refusal(refused.code))
+            return Receipt(token, Verdict.REFUSED, code=refused.code, refusal=refusal(refused.code))
         except NETWORK as error:
             code = type(error).__name__
             if session is None or not session.handing_over:
@@ -139,7 +139,7 @@ class SmtpMail:
             async with asyncio.timeout(self._timeout):
                 session = await Session.open(self._door, min(CONNECT_SECONDS, self._timeout))
         except Refused as refused:
-            if self.refusal(refused.code) is Refusal.CONFIGURATION:
+            if refusal(refused.code) is Refusal.CONFIGURATION:
                 self._let_in = False
                 self._turned_away = (time.monotonic() + LOCKED_OUT_SECONDS, refused.code.removeprefix("connect "))
             raise
@@ -153,12 +153,19 @@ class SmtpMail:
         raise Unreachable("a relay keeps no books")
 
     def refusal(self, code: str | None) -> Refusal:
-        stage, *spoken = (code or "").split(" ")
-        meanings = codes().get(stage, {})
-        for key in (*reversed(spoken), *(digits[:1] for digits in spoken[:1])):
-            if key in meanings:
-                return meanings[key]
-        return Refusal.REVIEW
+        return refusal(code)
+
+
+def refusal(code: str | None) -> Refusal:
+    """What to do about a relay's answer, or about what it reported later (see `dsn`). Unknown ones are for review."""
+    if code in dsn.refusals():
+        return dsn.refusal(code)
+    stage, *spoken = (code or "").split(" ")
+    meanings = codes().get(stage, {})
+    for key in (*reversed(spoken), *(digits[:1] for digits in spoken[:1])):
+        if key in meanings:
+            return meanings[key]
+    return Refusal.REVIEW
 
 
 @functools.cache
