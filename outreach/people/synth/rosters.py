@@ -9,8 +9,9 @@ from typing import IO, BinaryIO
 
 import openpyxl
 
+from outreach.people.synth import attorneys
 from outreach.people.synth.material import Facility, material
-from outreach.people.synth.person import HEADERS, DateStyle, Row, person
+from outreach.people.synth.person import DATES, HEADERS, DateStyle, Row, person
 
 _CUBA = frozenset({"Cuba", "CUBA", "CU"})
 
@@ -37,9 +38,13 @@ def first_incident(plan: Plan) -> Iterator[Row]:
 
 
 def second_incident(plan: Plan) -> Iterator[Row]:
-    """The second incident's people: the shared ones, a third of them spelt a little differently, then the new ones."""
+    """The second incident's people: the shared ones, a third of them spelt a little differently, then the new ones.
+
+    Some of the shared ones have another attorney in it.
+    """
     for place, row in enumerate(_shared(plan)):
-        yield _respelt(row) if place % 3 == 0 else row
+        other = attorneys.another(plan.seed, place, dates=DATES[plan.dates]) if place % 2 and row["Attorney"] else {}
+        yield (_respelt(row) if place % 3 == 0 else row) | other
     for index in range(plan.people, plan.people + plan.second - plan.shared):
         yield person(plan.seed, index, dates=plan.dates, second_incident=True)
 
@@ -88,7 +93,7 @@ def write_xlsx(file: BinaryIO, rows: Iterable[Row]) -> int:
     workbook = openpyxl.Workbook(write_only=True)
     sheet = workbook.create_sheet("Roster")
     sheet.append(HEADERS)
-    dates = {"Date of Birth", "Custody Since", "Phone Confirmed On"}
+    dates = {"Date of Birth", "Custody Since", "Phone Confirmed On", "G-28 Filed", "EOIR-28 Filed"}
     written = count()
     for row in rows:
         sheet.append([_true_date(cell) if header in dates else cell or None for header, cell in row.items()])

@@ -50,6 +50,10 @@ from outreach.people.roster.fields import Field
         ("C/O", Field.CARE_OF),
         ("Date exposed", Field.EXPOSED_ON),
         ("Abogado", Field.ATTORNEY_NAME),
+        ("G-28", Field.ATTORNEY_G28),
+        ("EOIR-28 filed on", Field.ATTORNEY_EOIR28),
+        ("Attorney's EOIR ID", Field.ATTORNEY_EOIR_ID),
+        ("Bar No.", Field.ATTORNEY_BAR_NUMBER),
     ],
 )
 def test_a_header_is_known_by_its_exact_name_in_english_and_spanish(header: str, field: Field) -> None:
@@ -116,12 +120,11 @@ def test_a_roster_needs_a_name_and_an_identity() -> None:
     assert recognise(("Name", "DOB")).advisable == (Field.A_NUMBER, Field.LANGUAGE, Field.CUSTODY)
 
 
-def test_attorney_columns_are_understood_and_kept_for_later() -> None:
-    mapping = recognise(("Name", "Attorney", "Attorney phone", "Bed"))
+def test_columns_about_attorneys_are_imported_like_the_others() -> None:
+    mapping = recognise(("Name", "Attorney", "Attorney phone", "G-28", "Bed"))
 
-    assert [column.header for column in mapping.for_later] == ["Attorney", "Attorney phone"]
+    assert set(mapping.fields) == {Field.FULL_NAME, Field.ATTORNEY_NAME, Field.ATTORNEY_PHONE, Field.ATTORNEY_G28}
     assert [column.header for column in mapping.unmapped] == ["Bed"]
-    assert set(mapping.fields) == {Field.FULL_NAME}
 
 
 def test_a_chosen_meaning_is_taken_from_the_column_that_had_it() -> None:
