@@ -10,14 +10,14 @@ import pyotp
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from outreach.access import accounts
+from outreach.access import accounts, codes
 from outreach.access.accounts import Account, Role
 from outreach.access.audit import COMMAND
 from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns.campaign import Campaign, CampaignState, Step
 from outreach.campaigns.outcome import Outcome, OutcomeState, Reason
 from outreach.db import new_id, now
-from outreach.delivery import print_room, return_code
+from outreach.delivery import print_room
 from outreach.delivery.letter import PrintRun, RunKind, RunState
 from outreach.delivery.message import Attempt, Message, MessagePerson, MessageState
 from outreach.delivery.print_room import SetLetter
@@ -124,7 +124,7 @@ def make_contact(
     safety: Safety = Safety.UNKNOWN,
     **columns: object,
 ) -> ContactPoint:
-    """A contact point that these people use. Phones are from the range kept for fiction."""
+    """A contact point that these people use. Phones are from the range kept for fiction. Family has a consent on file."""
     number = next(_numbers)
     value = value or f"+1{203 + number // 100 % 7}555{100 + number % 100:04}"  # none of +1 202, which tests choose from
     contact_id = new_id()
@@ -133,7 +133,9 @@ def make_contact(
     point = ContactPoint(id=contact_id, kind=kind, value_sealed=sealed, value_index=index, **columns)
     session.add(point)
     session.flush()
-    session.add_all(PersonContact(person_id=p.id, contact_point_id=contact_id, role=role, safety=safety) for p in people)
+    consent = date(2022, 12, 1) if role == ContactRole.FAMILY else None
+    links = {"contact_point_id": contact_id, "role": role, "safety": safety, "consent_on": consent}
+    session.add_all(PersonContact(person_id=p.id, **links) for p in people)
     session.flush()
     return point
 
@@ -306,7 +308,7 @@ def set_letters(session: Session, attempts: Sequence[Attempt], facility: Facilit
     return [
         SetLetter(
             attempt_id=attempt.id, person_id=people[attempt.message_id], facility_id=facility.id if facility else None,
-            return_code=return_code.new(), reference=f"REF-{number}", pages=1, pdf_sha256="00" * 32, sequence=number,
+            return_code=codes.new(2, group=5), reference=f"REF-{number}", pages=1, pdf_sha256="00" * 32, sequence=number,
         )
         for number, attempt in enumerate(attempts, start=1)
     ]  # fmt: skip

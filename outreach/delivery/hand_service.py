@@ -7,14 +7,14 @@ is none: their next step comes. What was entered stays as it was.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from outreach.access import audit
+from outreach.access import audit, codes
 from outreach.access.accounts import Account
 from outreach.access.sealing import key_for
 from outreach.db import new_id, now
-from outreach.delivery import pulling, return_code
+from outreach.delivery import pulling
 from outreach.delivery.letter import HandService, Letter, LetterState, PrintRun, RunKind, RunState, ServiceResult
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import lock, project
@@ -52,9 +52,7 @@ def find(session: Session, run_id: UUID, typed: str) -> Letter:
     if short.isascii() and short.isdigit() and len(short) <= 4:
         found = session.scalars(wanted.where(Letter.sequence == int(short))).one_or_none()
     else:
-        found = session.scalars(
-            wanted.where(text(f"{return_code.CANONICAL} = :code")).params(code=return_code.canonical(typed))
-        ).one_or_none()
+        found = session.scalars(wanted.where(func.replace(Letter.return_code, "-", "") == codes.read(typed))).one_or_none()
     if found is None:
         raise NoPacketLetter
     return found

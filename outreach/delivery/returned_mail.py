@@ -13,11 +13,11 @@ from uuid import UUID
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
-from outreach.access import audit
+from outreach.access import audit, codes
 from outreach.access.accounts import Account
 from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.db import new_id, now
-from outreach.delivery import pulling, return_code
+from outreach.delivery import pulling
 from outreach.delivery.letter import Letter, LetterState, RunKind
 from outreach.delivery.message import Attempt, Message, MessagePerson
 from outreach.delivery.projection import lock, project
@@ -105,13 +105,9 @@ FIND = """
 
 def find(session: Session, typed: str) -> Found:
     """The letter with this return code, however it was typed or scanned. Raises UnknownCode, HandedOver, or WasPulled."""
-    code = return_code.canonical(typed)
-    row = session.execute(
-        text(f"{FIND} where l.return_code = :typed"), {"typed": typed.strip()}
-    ).one_or_none() or session.execute(
-        text(f"{FIND} where {return_code.CANONICAL} = :code limit 1"), {"code": code}
-    ).one_or_none()  # fmt: skip
-    if not code or row is None:
+    code = codes.read(typed)
+    row = session.execute(text(f"{FIND} where replace(l.return_code, '-', '') = :code"), {"code": code}).one_or_none()
+    if row is None:
         raise UnknownCode
     return _found(row)
 

@@ -4,15 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from outreach.access import audit
 from outreach.access.accounts import Account
 from outreach.campaigns.outcome import Outcome
 from outreach.db import now
-from outreach.delivery import pulling, return_code, returned_mail
+from outreach.delivery import pulling, returned_mail
 from outreach.delivery.letter import AccessCode, Letter, PrintRun, RunKind, RunState
 from outreach.delivery.message import Attempt, Message, MessagePerson
 from outreach.delivery.returned_mail import (
@@ -152,16 +150,11 @@ def test_a_code_is_found_however_it_is_typed(session: Session, sent: Letter, cha
 
 
 def test_the_letters_o_i_and_l_are_read_as_the_figures_that_they_look_like(session: Session, sent: Letter) -> None:
-    session.execute(sa.update(Letter).values(return_code="01AB-01CD-01EF"))
-    assert returned_mail.find(session, "oiab olcd OLEF").attempt_id == sent.attempt_id
+    session.execute(sa.update(Letter).values(return_code="01AB0-1CD01"))
+    assert returned_mail.find(session, "oiabo Lcdol").attempt_id == sent.attempt_id
 
 
-@given(st.text(return_code.ALPHABET, min_size=12, max_size=12))
-def test_a_code_of_ours_is_its_own_canonical_form(code: str) -> None:
-    assert return_code.canonical(code.lower()) == code
-
-
-@pytest.mark.parametrize("typed", ["", "-", "0000-0000-0000", "é"])
+@pytest.mark.parametrize("typed", ["", "-", "00000-00000", "é"])
 def test_an_unknown_code_is_no_letter(session: Session, sent: Letter, typed: str) -> None:
     with pytest.raises(UnknownCode):
         returned_mail.find(session, typed)
