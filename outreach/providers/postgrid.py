@@ -213,19 +213,17 @@ class PostGridLetters:
         assert self._client is not None
         try:
             async with asyncio.timeout(self._timeout):
-                return _standing(await self._client.print_mail.letters.delete(provider_id)).status == "cancelled"
+                standing: Standing | None = _standing(await self._client.print_mail.letters.delete(provider_id))
         except UNREADABLE:
-            # Refused, or the answer was lost: what became of it stands in the letter. One still ready was not called back.
+            # Refused, or the answer was lost: what became of it stands in the letter.
             standing = await self.fetch(provider_id)
+        # One that is still ready was not called back, and still can be.
         if standing is not None and standing.status == "ready":
             raise Unreachable("cancel")
         return standing is not None and standing.status == "cancelled"
 
     def refusal(self, code: str | None) -> Refusal:
-        for refusal, patterns in words().refusals.items():
-            if code and any(fnmatchcase(code, pattern) for pattern in patterns):
-                return refusal
-        return Refusal.REVIEW
+        return refusal(code)
 
     def read_events(self, body: bytes, headers: Mapping[str, str]) -> list[Report]:
         """What one callback says, as raw bytes with its headers. Raises Forged or Malformed.
@@ -286,6 +284,14 @@ class Words:
     states: dict[str, str]
     scans: frozenset[str]
     refusals: dict[Refusal, tuple[str, ...]]
+
+
+def refusal(code: str | None) -> Refusal:
+    """What to do about a code, by the patterns of the table. Unknown ones are for review."""
+    for meaning, patterns in words().refusals.items():
+        if code and any(fnmatchcase(code, pattern) for pattern in patterns):
+            return meaning
+    return Refusal.REVIEW
 
 
 @functools.cache

@@ -374,6 +374,16 @@ def test_a_letters_absence_is_told_from_trouble(stub: Stub) -> None:
             ask(stub.url, "fetch", LETTER["id"])
 
 
+def test_a_letter_that_is_still_ready_was_neither_called_back_nor_is_it_too_late(stub: Stub) -> None:
+    stub.answer(200, LETTER)
+    with pytest.raises(Unreachable):
+        ask(stub.url, "cancel", LETTER["id"])
+    stub.answer(200, LETTER | {"status": "cancelled"})
+    assert ask(stub.url, "cancel", LETTER["id"])
+    stub.answer(200, LETTER | {"status": "printing"})
+    assert not ask(stub.url, "cancel", LETTER["id"])
+
+
 def test_every_word_of_postgrid_is_one_of_our_states_and_completed_is_never_delivered() -> None:
     assert set(words().states.values()) <= {str(state) for state in AttemptState}
     assert words().states["completed"] == "sent"
