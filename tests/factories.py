@@ -10,14 +10,14 @@ import pyotp
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from outreach.access import accounts, codes
+from outreach.access import accounts
 from outreach.access.accounts import Account, Role
 from outreach.access.audit import COMMAND
 from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns.campaign import Campaign, CampaignState, Step
 from outreach.campaigns.outcome import Outcome, OutcomeState, Reason
 from outreach.db import new_id, now
-from outreach.delivery import print_room
+from outreach.delivery import print_room, return_code
 from outreach.delivery.letter import PrintRun, RunKind, RunState
 from outreach.delivery.message import Attempt, Message, MessagePerson, MessageState
 from outreach.delivery.print_room import SetLetter
@@ -308,7 +308,7 @@ def set_letters(session: Session, attempts: Sequence[Attempt], facility: Facilit
     return [
         SetLetter(
             attempt_id=attempt.id, person_id=people[attempt.message_id], facility_id=facility.id if facility else None,
-            return_code=codes.new(2, group=5), reference=f"REF-{number}", pages=1, pdf_sha256="00" * 32, sequence=number,
+            return_code=return_code.new(), reference=f"REF-{number}", pages=1, pdf_sha256="00" * 32, sequence=number,
         )
         for number, attempt in enumerate(attempts, start=1)
     ]  # fmt: skip
