@@ -9,7 +9,7 @@ from urllib.parse import quote
 import jinja2
 from aiohttp import web
 
-from outreach.sandbox import phones, reading
+from outreach.sandbox import mail_reading, phones, reading
 from outreach.sandbox.errors import DELIVERY
 from outreach.sandbox.faults import MEANINGS, Fault, Rule
 from outreach.sandbox.languages import UNDETERMINED, tongue_of
@@ -211,7 +211,8 @@ async def switch_fault(request: web.Request, state: State) -> web.StreamResponse
 async def show_books(_request: web.Request, state: State) -> web.StreamResponse:
     await state.books.committed()
     totals = await asyncio.to_thread(reading.summary, state.config.books)
-    return _page(state, "books.html", totals=totals)
+    mail = await asyncio.to_thread(mail_reading.summary, state.config.books)
+    return _page(state, "books.html", totals=totals | {"mail": mail})
 
 
 def routes() -> list[web.RouteDef]:

@@ -10,7 +10,7 @@ from typing import Self
 import jinja2
 from aiohttp import web
 
-from outreach.sandbox import api, control_api, mail_api, mail_control, pages, post_api, post_pages
+from outreach.sandbox import api, control_api, mail_api, mail_control, mail_pages, pages, post_api, post_pages
 from outreach.sandbox.books import Books
 from outreach.sandbox.config import STATIC, Config, Dials
 from outreach.sandbox.control import Control
@@ -64,6 +64,7 @@ def application(config: Config) -> web.Application:
     app.add_routes(pages.routes())
     app.add_routes(mail_api.routes())
     app.add_routes(mail_control.routes())
+    app.add_routes(mail_pages.routes())
     app.add_routes(post_api.routes())
     app.add_routes(post_pages.routes())
     app.router.add_static("/static/", STATIC)
