@@ -77,6 +77,7 @@ class Settings:
     post_provider: str
     print_vendor: str
     print_run_letters: int
+    letter_gather_seconds: int
     letter_english_behind: bool
     letter_days_before_silence: int
     sender_lines: tuple[str, ...]

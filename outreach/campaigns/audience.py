@@ -58,7 +58,7 @@ def contact_refusal(channel: Channel) -> str:
         when not {DELIVERABLE} then '{bad}'
         when p.protected and pc.safety <> 'yes' then 'protected'
         when pc.role = 'family' and pc.safety = 'yes' then 'needs_consent'
-        when rule.needs_review and pc.reviewed_at is null then 'needs_review'
+        when rule.needs_review and pc.reviewed_at is null then 'removed'
         else 'unsafe_contact' end)"""
 
 

@@ -44,7 +44,6 @@ class Reason(StrEnum):
     NO_ADDRESS = "no_address"  # no postal address on file
     BAD_ADDRESS = "bad_address"  # postal addresses on file, none that a letter can get to
     NO_FACILITY = "no_facility"  # in custody, and we do not know where or how mail gets there
-    NEEDS_REVIEW = "needs_review"  # abroad, and no safety review has signed off a way
     NEEDS_CONSENT = "needs_consent"  # only family on file, and no written consent
     MISSING_GLYPH = "missing_glyph"  # a character of the letter that no font of ours can print
     RETURNED = "returned"  # a letter came back, or an e-mail bounced after all

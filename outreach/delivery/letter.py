@@ -54,7 +54,12 @@ class PrintRun(Base):
     @property
     def name(self) -> str:
         """As people say it, and as it stands on every sheet."""
-        return f"RUN-{self.number:04}"
+        return run_name(self.number)
+
+
+def run_name(number: int) -> str:
+    """As it stands on every sheet of a run, and as people say it."""
+    return f"RUN-{number:04}"
 
 
 class LetterState(StrEnum):

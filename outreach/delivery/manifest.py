@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, undefer
 
 from outreach.access.sealing import key_for
-from outreach.delivery.letter import Letter, PrintRun
+from outreach.delivery.letter import Letter, PrintRun, run_name
 
 PDF = "print_run.pdf"
 HEADER = ("run", "sequence", "return_code", "language", "pages")
@@ -58,7 +58,7 @@ def manifest(session: Session, run_id: UUID) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(HEADER)
     for row in session.execute(text(ROWS), {"run": run_id}):
-        writer.writerow([f"RUN-{row.number:04}", row.sequence, row.return_code, row.language, row.pages])
+        writer.writerow([run_name(row.number), row.sequence, row.return_code, row.language, row.pages])
     return out.getvalue()
 
 

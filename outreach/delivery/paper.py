@@ -5,7 +5,7 @@ A letter is the one thing that says what happened, so it says it to one person o
 person's, and a facility gets nothing on the envelope that it does not demand.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from outreach.access import codes
 from outreach.access.sealing import DataKey, Sealed, create_key, keys_for, vault_of
 from outreach.campaigns.outcome import Reason
 from outreach.db import new_id, now
+from outreach.delivery import return_code
 from outreach.delivery.claim import Rules, claim
 from outreach.delivery.compose import Compose, Composed, Composer, Destination
 from outreach.delivery.letter import AccessCode
@@ -34,6 +35,7 @@ from outreach.people import facilities
 from outreach.people.addresses.address import mailing_lines, of_stored
 from outreach.people.attorney import Attorney
 from outreach.people.custody import Custody, Facility
+from outreach.people.facilities import MailRules
 from outreach.people.person import ANumber, NameKind, Person, PersonName
 
 log = structlog.get_logger()
@@ -122,9 +124,10 @@ def letters(channel: Channel, paper: PaperRules, made: dict[UUID, ClaimedLetter]
 
 
 Draft = tuple[ClaimedLetter, DataKey]
+_Draft = Callable[[Row[Any], UUID, Destination], Draft | Reason]
 
 
-def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: PaperRules, channel: Channel) -> Any:
+def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: PaperRules, channel: Channel) -> _Draft:
     known = _People.of(session, [row.person_id for row in rows])
     again = _returned_before(session, rows)
     english = _english(session, rows) if paper.english_behind else {}
@@ -143,7 +146,13 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
         facility = known.facilities.get(person.facility_id) if inside and person.facility_id else None
         marking: tuple[str, ...] = ()
         if facility is not None:
-            block = facilities.block_for(name, known.a_numbers.get(row.person_id), facility, address, sender_title=paper.title)
+            try:
+                block = facilities.block_for(
+                    name, known.a_numbers.get(row.person_id), known.mail_rules[facility.id], sender_title=paper.title
+                )
+            except (facilities.NoFacilityAddress, facilities.ANumberNeeded, facilities.TitleNeeded) as error:
+                log.warning("paper.facility_refuses", message=str(row.id), facility=str(facility.id), error=type(error).__name__)
+                return Reason.NO_FACILITY
             recipient, marking = block.lines, block.marking
         else:
             recipient = mailing_lines(name, address)
@@ -158,7 +167,7 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
         content = LetterContent(
             layout=Layout.HAND if channel is Channel.HAND else Layout.PERSON,
             recipient=recipient, sender=paper.sender, written=now().date(), texts=tuple(texts),
-            site=house.values["site"], phone=house.values["phone"], reference=codes.of(token), return_code=codes.new(2, group=5),
+            site=house.values["site"], phone=house.values["phone"], reference=codes.of(token), return_code=return_code.new(),
             access_code=code, marking=marking if channel is Channel.LETTER else (), taglines=True,
             large_print=person.large_print, duplicate=row.person_id in again,
         )  # fmt: skip
@@ -168,7 +177,7 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
     return compose
 
 
-def _to_attorneys(session: Session, rows: Sequence[Row[Any]], house: House, paper: PaperRules, _channel: Channel) -> Any:
+def _to_attorneys(session: Session, rows: Sequence[Row[Any]], house: House, paper: PaperRules, _channel: Channel) -> _Draft:
     """One letter to an attorney, about all the clients whom the message is about. Sealed under a key of the message's own."""
     clients: dict[UUID, list[UUID]] = {}
     for message_id, person_id in session.execute(
@@ -205,7 +214,7 @@ def _to_attorneys(session: Session, rows: Sequence[Row[Any]], house: House, pape
         content = LetterContent(
             layout=Layout.ATTORNEY, recipient=recipient, sender=paper.sender, written=now().date(),
             texts=(LetterText(row.language, tuple(listed if block.lines == (PLACE,) else block for block in body)),),
-            site=house.values["site"], phone=house.values["phone"], reference=codes.of(token), return_code=codes.new(2, group=5),
+            site=house.values["site"], phone=house.values["phone"], reference=codes.of(token), return_code=return_code.new(),
         )  # fmt: skip
         key = keys.get(row.id) or create_key(session, row.id)
         return ClaimedLetter(row.id, token, content, country, None, None, row.language, None), key
@@ -231,6 +240,7 @@ class _People:
     names: Mapping[UUID, str]
     a_numbers: Mapping[UUID, str]
     facilities: Mapping[UUID, Facility]
+    mail_rules: Mapping[UUID, MailRules]
 
     @staticmethod
     def of(session: Session, ids: Sequence[UUID] | set[UUID]) -> "_People":
@@ -247,7 +257,7 @@ class _People:
                 numbers[number.person_id] = keys[number.person_id].open("a_number.value", number.id, number.value_sealed)
         where = {p.facility_id for p in people.values() if p.facility_id}
         places = {f.id: f for f in session.scalars(select(Facility).where(Facility.id.in_(where)))}
-        return _People(people, keys, names, numbers, places)
+        return _People(people, keys, names, numbers, places, facilities.mail_rules(session, places))
 
     def entry(self, person_id: UUID) -> str:
         """How an attorney's letter names a client: enough to know them by, inside a sealed letter."""

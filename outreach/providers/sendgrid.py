@@ -206,11 +206,7 @@ class SendGridMail:
             raise Unreachable(type(error).__name__) from None
 
     def refusal(self, code: str | None) -> Refusal:
-        while code:
-            if code in codes():
-                return codes()[code]
-            code = code[: max(code.rfind("."), code.rfind(":"), 0)]
-        return Refusal.REVIEW
+        return refusal(code)
 
     def read_events(self, body: bytes, signature: str | None, timestamp: str | None) -> list[Report | Objected]:
         """A call of the Event Webhook: up to thousands of events, in any order, some for the second time. Safe to repeat.
@@ -229,6 +225,15 @@ class SendGridMail:
         """
         sendgrid_inbound.verify(self._password, authorization)
         return sendgrid_inbound.read(form, files, self._read_address)
+
+
+def refusal(code: str | None) -> Refusal:
+    """What to do about a code: what its longest known beginning means."""
+    while code:
+        if code in codes():
+            return codes()[code]
+        code = code[: max(code.rfind("."), code.rfind(":"), 0)]
+    return Refusal.REVIEW
 
 
 @functools.cache

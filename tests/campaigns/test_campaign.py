@@ -217,7 +217,7 @@ def test_a_campaign_that_would_text_nobody_is_not_submitted(session: Session, of
     incident = make_incident(session)
     make_person(session, incident=incident)  # has no phone
     made = campaign.create(session, by=officer, **described(said, incident))
-    with pytest.raises(Refused, match="Nobody would get a text"):
+    with pytest.raises(Refused, match="Nobody would get a message"):
         campaign.submit(session, made.id, by=officer)
 
 
@@ -285,5 +285,5 @@ def test_starters_cannot_be_sent_by_a_campaign(session: Session, officer: Accoun
     assert {one.rendition.state for versions in notice.versions(session, shipped.id).values() for one in versions} == {
         RenditionState.DRAFT
     }
-    with pytest.raises(Refused, match="Nobody would get a text"):
+    with pytest.raises(Refused, match="Nobody would get a message"):
         campaign.submit(session, made.id, by=officer)

@@ -4,10 +4,7 @@ Redis is only the doorbell: each job asks PostgreSQL what there is to do, so tha
 nothing. Jobs carry ids only, are few and long, and are the only functions that a worker will run.
 """
 
-import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,27 +14,66 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
-from sqlalchemy import NullPool, Pool, QueuePool, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from outreach import settings
-from outreach.access.sealing import FileKeyRing, Vault
-from outreach.db import make_engine, make_sessions, now
-from outreach.delivery import dispatch as dispatching
-from outreach.delivery import events, letter, plan, reconcile, sweep  # noqa: F401  # letter: its tables
-from outreach.delivery.claim import Rules
-from outreach.delivery.limits import Limiter
-from outreach.delivery.record import Limits
-from outreach.notices.house import House
-from outreach.notices.notice import Channel
+from outreach.db import now
+from outreach.delivery import events, plan, print_room, pulling, reconcile, sweep
+from outreach.jobs.machine import (
+    Machine,
+    house,
+    limits,
+    machine,
+    machine_for,
+    mail_house,
+    mail_provider,
+    meaning,
+    roster_limits,
+    sendgrid_provider,
+    text_provider,
+)
+from outreach.jobs.sending import letters_due, mail_due, send_due
 from outreach.people.roster import importing
-from outreach.people.roster import limits as roster
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
-from outreach.providers.contract import Refusal
-from outreach.providers.twilio import TwilioTexts, codes
+from outreach.providers.postgrid import PostGridLetters
+from outreach.providers.sendgrid import SendGridMail
 from outreach.settings import Settings
+
+__all__ = [
+    "ALLOWED",
+    "QUEUE",
+    "AllowedJob",
+    "Machine",
+    "NotAllowed",
+    "apply_due",
+    "apply_events",
+    "check_roster",
+    "dispatch",
+    "dispatch_letters",
+    "dispatch_mail",
+    "due",
+    "house",
+    "letters_due",
+    "limits",
+    "machine",
+    "machine_for",
+    "mail_due",
+    "mail_house",
+    "mail_provider",
+    "meaning",
+    "plan_campaign",
+    "report_failure",
+    "ring",
+    "roster_limits",
+    "run_roster",
+    "send_due",
+    "sendgrid_provider",
+    "sweep_once",
+    "sweep_up",
+    "text_provider",
+]  # fmt: skip
 
 log = structlog.get_logger()
 
@@ -48,85 +84,25 @@ EVENTS_A_TURN = 2000
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What a job needs: the settings, and sessions that connect only when they are used."""
-
-    settings: Settings
-    sessions: sessionmaker[Session]
-
-
-def house(chosen: Settings) -> House:
-    return House(chosen.fields_for_texts, chosen.sms_max_segments, chosen.sms_segment_price)
-
-
-def text_provider(chosen: Settings) -> TwilioTexts:
-    """The provider of texts that the settings choose."""
-    return TwilioTexts(
-        account_sid=chosen.twilio_account_sid,
-        auth_token=chosen.twilio_auth_token,
-        previous_token=chosen.twilio_auth_token_previous,
-        sender=chosen.sms_sender,
-        api_url=chosen.twilio_api_url,
-        callback_base=chosen.public_base_url,
-        in_flight=chosen.sms_in_flight,
-        timeout=chosen.sms_timeout_seconds,
-        validity=chosen.sms_validity_seconds,
-        allowed_numbers=chosen.sms_allowed_numbers,
-    )
-
-
-def machine_for(chosen: Settings, *, pool: type[Pool] = NullPool) -> Machine:
-    """Nothing is connected yet. Unless there is a pool, each connection is closed after its use."""
-    engine = make_engine(chosen.database_url, pool=pool)
-    return Machine(chosen, make_sessions(engine, Vault(FileKeyRing(chosen.key_ring))))
-
-
-@functools.cache
-def machine() -> Machine:
-    """This process's own, made from its environment. A worker makes it before it forks, and never connects: only its jobs do.
-
-    A job keeps its connections: to connect anew for each batch costs as much as the batch.
-    """
-    return machine_for(settings.load(), pool=QueuePool)
-
-
 def dispatch() -> None:
-    """Send what is due, for a while; ring again when there is more."""
+    """Send the texts that are due, for a while; ring again when there are more."""
     m = machine()
     if send_due(m).more:
         ring(m.settings, dispatch)
 
 
-def send_due(m: Machine) -> dispatching.Worked:
-    s = m.settings
-    limiter = Limiter(s.redis_url, s.sms_segments_per_second) if s.sms_segments_per_second else None
-    # A batch must be sent within its lease, whatever the limit.
-    most = s.sms_segments_per_second * s.lease_seconds / (4 * s.sms_max_segments)
-    batch = min(s.sms_batch, max(1, int(most))) if limiter else s.sms_batch
-    worked = dispatching.dispatch(
-        m.sessions,
-        text_provider(s),
-        Channel.SMS,
-        Rules(house(s), timedelta(seconds=s.lease_seconds), TwilioTexts.name),
-        limits(s),
-        dispatching.Pace(batch, s.sms_in_flight, s.dispatch_seconds, s.sms_timeout_seconds, limiter),
-    )
-    if worked.sent:
-        log.info("dispatch.worked", sent=worked.sent, more=worked.more)
-    return worked
+def dispatch_mail() -> None:
+    """Send the mails that are due, for a while; ring again when there are more."""
+    m = machine()
+    if mail_due(m).more:
+        ring(m.settings, dispatch_mail)
 
 
-def meaning(provider: str, code: str | None) -> Refusal:
-    """What to do about a code that a provider has reported."""
-    return MEANINGS.get(provider, {}).get(code or "", Refusal.REVIEW)
-
-
-MEANINGS = {TwilioTexts.name: codes()}
-
-
-def limits(s: Settings) -> Limits:
-    return Limits(s.sms_attempts, s.sms_retry_seconds, s.filtered_limit)
+def dispatch_letters() -> None:
+    """Set the letters that are due, for a while; ring again when there are more."""
+    m = machine()
+    if letters_due(m).more:
+        ring(m.settings, dispatch_letters)
 
 
 def plan_campaign(campaign_id: str) -> None:
@@ -140,7 +116,10 @@ def plan_campaign(campaign_id: str) -> None:
         with machine().sessions.begin() as session:
             plan.refresh_statistics(session)
     log.info("plan.planned", campaign=campaign_id, messages=planned)
-    ring(machine().settings, dispatch)
+    with machine().sessions() as session:
+        wanted = due(session)
+    for job in wanted:
+        ring(machine().settings, job)
 
 
 def apply_events() -> None:
@@ -172,10 +151,6 @@ def sweep_up() -> None:
         ring(m.settings, run_roster if running else check_roster, str(import_id))
 
 
-def roster_limits(chosen: Settings) -> roster.Limits:
-    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows, address_reuse=chosen.address_reuse_limit)
-
-
 def check_roster(import_id: str) -> None:
     """Find out what importing a roster would do."""
     _with_roster(importing.check, import_id)
@@ -204,17 +179,26 @@ def _with_roster(work: Callable[..., Report], import_id: str) -> None:
 
 
 def sweep_once(m: Machine) -> sweep.Swept:
+    """Everything that a sweep does. Safe to repeat, and to run twice at once."""
     s = m.settings
     with m.sessions.begin() as session:
-        swept = sweep.sweep(session)
+        swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     if swept.planned:
         with m.sessions.begin() as session:
             plan.refresh_statistics(session)
+    with m.sessions.begin() as session:
+        pulled = pulling.pull_moved(session)
+    with m.sessions.begin() as session:
+        forgotten = print_room.forget_unprinted(session)
     waits = reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, s.poll_after_seconds)
     asked = reconcile.reconcile(m.sessions, text_provider(s), waits)
-    if any((swept.planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked)):
-        log.info("sweep.swept", planned=swept.planned, expired=swept.expired, retried=swept.retried,
-                 cancelled=swept.cancelled, finished=swept.finished, asked=asked)  # fmt: skip
+    if s.mail_provider == SendGridMail.name and s.sendgrid_activity:
+        asked += reconcile.reconcile(m.sessions, sendgrid_provider(s, m.vault), waits)
+    if s.post_provider == PostGridLetters.name:
+        asked += reconcile.reconcile(m.sessions, mail_house(s), waits)
+    if any((swept.planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
+        log.info("sweep.swept", planned=swept.planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
+                 finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
     return swept
 
 
@@ -235,20 +219,34 @@ def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:
 
 def due(session: Session) -> list[Callable[..., None]]:
     """The jobs for which there is something to do now, by what PostgreSQL says."""
-    row = session.execute(
+    reports = session.scalar(text("select exists (select 1 from event where applied_at is null)"))
+    rows = session.scalars(
         text("""
-            select exists (select 1 from event where applied_at is null) as reports,
-                exists (
-                    select 1 from campaign c where c.state = 'running' and exists (
-                        select 1 from message m
-                        where m.campaign_id = c.id and m.channel = 'sms' and m.state = 'ready' and m.due_at <= now())
-                ) as messages
-        """)
-    ).one()
-    return [job for job, wanted in ((apply_events, row.reports), (dispatch, row.messages)) if wanted]
+            select channel from unnest(cast(:channels as text[])) channel
+            where exists (
+                select 1 from campaign c where c.state = 'running' and exists (
+                    select 1 from message m
+                    where m.campaign_id = c.id and m.channel = channel.channel and m.state = 'ready' and m.due_at <= now()))
+        """),
+        {"channels": list(SENDERS)},
+    )
+    return [*([apply_events] if reports else []), *dict.fromkeys(SENDERS[channel] for channel in rows)]
 
 
-ALLOWED = {f"{__name__}.{job.__name__}": job for job in (dispatch, plan_campaign, apply_events, sweep_up, check_roster, run_roster)}
+SENDERS: dict[str, Callable[..., None]] = {
+    "sms": dispatch,
+    "email": dispatch_mail,
+    "attorney_email": dispatch_mail,
+    "hand": dispatch_letters,
+    "letter": dispatch_letters,
+    "attorney_letter": dispatch_letters,
+}
+"""The job that hands over each channel's messages."""
+
+ALLOWED = {
+    f"{__name__}.{job.__name__}": job
+    for job in (dispatch, dispatch_mail, dispatch_letters, plan_campaign, apply_events, sweep_up, check_roster, run_roster)
+}
 """The functions that a worker will run, by the name in the queue. Whoever can write to Redis cannot make it run another."""
 
 
