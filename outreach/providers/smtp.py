@@ -12,8 +12,9 @@ import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Never, Self
+from typing import Never, Self
 from uuid import UUID
 
 from outreach.providers import dsn, mime
@@ -25,11 +26,29 @@ LOCKED_OUT_SECONDS = 30.0  # after a refused sign-in: many of them lock an accou
 
 NETWORK = (OSError, EOFError, TimeoutError, Garbled)
 
-Security = Literal["starttls", "tls", "none"]
-
 
 class UnprotectedRelay(ValueError):
     """Mail would go over a network in clear. Only a relay on this machine may be spoken to without TLS."""
+
+
+class UnknownSecurity(ValueError):
+    """The setting names no kind of encryption that we know."""
+
+
+class Security(StrEnum):
+    """How a connection is encrypted."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"  # from the first byte
+    NONE = "none"
+
+
+def security(word: str) -> Security:
+    """The kind of encryption that a setting names. Raises UnknownSecurity."""
+    try:
+        return Security(word)
+    except ValueError:
+        raise UnknownSecurity("smtp_security must be “starttls”, “tls”, or “none” for a relay on this machine.") from None
 
 
 class SmtpMail:
@@ -58,11 +77,11 @@ class SmtpMail:
 
         `tls` is the default context, which checks the relay's certificate, unless given. Raises UnprotectedRelay.
         """
-        if security == "none" and not _on_this_machine(host):
+        if security == Security.NONE and not _on_this_machine(host):
             raise UnprotectedRelay("A relay on another machine needs smtp_security = “starttls” or “tls”.")
-        context = None if security == "none" else tls or ssl.create_default_context()
+        context = None if security == Security.NONE else tls or ssl.create_default_context()
         local_name = sender.address.rpartition("@")[2]
-        self._door = Door(host, port, context, security == "tls", username, password, local_name, pipelining)
+        self._door = Door(host, port, context, security == Security.TLS, username, password, local_name, pipelining)
         self._sender, self._sender_name, self._bounce_address = sender, sender_name, bounce_address
         self._timeout = timeout
         self._allowed = frozenset(domain.casefold() for domain in allowed_domains)

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from outreach.providers import mime
 from outreach.providers.contract import Lost, Mail, Mailbox, Receipt, Refusal, Unreachable, Verdict
-from outreach.providers.smtp import SmtpMail, UnprotectedRelay, codes
+from outreach.providers.smtp import SmtpMail, UnknownSecurity, UnprotectedRelay, codes, security
 
 # Most relays here are spoken to in clear, and still ask for a password.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -332,6 +332,13 @@ def test_only_a_relay_on_this_machine_is_spoken_to_in_clear(host: str) -> None:
         provider(25, host=host)
     for here in ("127.0.0.1", "127.1.2.3", "::1", "localhost"):
         provider(25, host=here)
+
+
+@pytest.mark.parametrize("word", ["starttls", "tls", "none"])
+def test_a_setting_names_the_encryption(word: str) -> None:
+    assert security(word) == word
+    with pytest.raises(UnknownSecurity, match="smtp_security"):
+        security(f"{word}?")
 
 
 def test_a_wrong_password_is_tried_once_however_many_mails_wait() -> None:
