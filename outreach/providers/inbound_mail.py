@@ -132,6 +132,9 @@ def _begins_quote(lines: Sequence[str], place: int) -> bool:
             for begin, end in _table()["quote_lines"]
         ):
             return True
+    # Some languages' introductions have no verb: a date, an address and a colon, with the quotation below.
+    if line.endswith((":", "：")) and re.search(r"\d.*\S@\S", line) and following.startswith(">"):
+        return True
     if line.startswith(_words("header_lines")):
         return any(_bare(after).startswith(_words("header_seconds")) for after in lines[place + 1 : place + 5])
     return False
