@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
 import pytest
@@ -379,6 +381,8 @@ def test_nobody_is_let_in_without_the_key(house: Sandbox, settings: Config) -> N
     asyncio.run(look())
     with Sandbox(replace(settings, books=settings.books.with_name("other"), post_api_key="")) as closed:
         assert send(closed, letter()).refusal == Refusal.CONFIGURATION
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(Request(f"{closed.url}/print-mail/v1/letters", headers={"x-api-key": ""}))  # noqa: S310  Our own address.
 
 
 def test_what_is_no_letter_is_refused_as_postgrid_documents_it(house: Sandbox) -> None:
