@@ -1,5 +1,6 @@
 """Everything that happened to one person, in one list: what was learnt, sent, reported and answered, and who looked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from outreach.access.sealing import DataKey, keys_for
 from outreach.campaigns.campaign import Campaign
 from outreach.delivery.message import Attempt, Event, Message, MessagePerson
 from outreach.delivery.reply import Reply
+from outreach.people.attorney import file as counsel
 from outreach.people.custody import CustodyEvent, Facility
 from outreach.people.file import Permit
 from outreach.people.incident import Exposure, Incident
@@ -60,7 +62,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message about them. `text` is what was handed over, None before the first try or after erasure. `others` it is about."""
+    """A message about them. `text` is what was handed over, None before the first try or after erasure. `others` it is about.
+
+    `attorney` is whom it went to, where it went to an attorney: its text is not shown, since it may name other clients.
+    """
 
     at: datetime
     campaign: str
@@ -72,6 +77,21 @@ class Sent:
     others: int
     text: str | None
     tries: tuple[Try, ...]
+    attorney_id: UUID | None = None
+    attorney: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Represented:
+    """An attorney's appearance for them was entered, verified or ended. `attorney` is None after erasure."""
+
+    at: datetime
+    what: str  # "entered", "verified" or "ended"
+    attorney_id: UUID
+    attorney: str | None
+    form: str
+    ended_as: str | None
+    by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +118,7 @@ class Looked:
     detail: dict[str, object]
 
 
-Happening = Exposed | Moved | Sent | Answered | Looked
+Happening = Exposed | Moved | Represented | Sent | Answered | Looked
 
 
 def of(session: Session, permit: Permit) -> list[Happening]:
@@ -107,6 +127,7 @@ def of(session: Session, permit: Permit) -> list[Happening]:
     found: list[Happening] = [
         *_exposures(session, person_id),
         *_custody(session, person_id),
+        *_representations(session, permit),
         *_messages(session, person_id),
         *_replies(session, person_id),
     ]
@@ -133,6 +154,23 @@ def _custody(session: Session, person_id: UUID) -> list[Moved]:
     return [Moved(event.recorded_at, event.state, name, event.effective_on, event.as_of) for event, name in rows]
 
 
+def _representations(session: Session, permit: Permit) -> list[Represented]:
+    appearances = counsel.of_person(session, permit)
+    names = counsel.names(session, {one.attorney_id for one in appearances})
+    found = []
+    for one in appearances:
+        steps = (
+            ("entered", one.entered_at, one.entered_name), ("verified", one.verified_at, one.verified_name),
+            ("ended", one.ended_at, one.ended_name),
+        )  # fmt: skip
+        found += [
+            Represented(at, what, one.attorney_id, names.get(one.attorney_id), one.form, one.ended_as, by)
+            for what, at, by in steps
+            if at is not None
+        ]
+    return found
+
+
 def _messages(session: Session, person_id: UUID) -> list[Sent]:
     rows = session.execute(
         select(Message, Campaign.title)
@@ -150,7 +188,9 @@ def _messages(session: Session, person_id: UUID) -> list[Sent]:
     reports: dict[UUID, list[Report]] = {attempt.id: [] for tries in attempts.values() for attempt in tries}
     for event in session.scalars(select(Event).where(Event.attempt_id.in_(reports)).order_by(Event.id)):
         reports[event.attempt_id].append(Report(event.received_at, event.state, event.error_code))
-    keys = keys_for(session, [message.contact_point_id for message, _ in rows])
+    names = counsel.names(session, {message.attorney_id for message, _ in rows if message.attorney_id is not None})
+    sealed_under = {attempt.sealed_under or attempt.contact_point_id for tries in attempts.values() for attempt in tries}
+    keys = keys_for(session, sealed_under)
     return [
         Sent(
             at=attempts[message.id][0].started_at if attempts[message.id] else message.created_at,
@@ -161,21 +201,24 @@ def _messages(session: Session, person_id: UUID) -> list[Sent]:
             reason=message.reason,
             contact_point_id=message.contact_point_id,
             others=about[message.id] - 1,
-            text=_text(attempts[message.id], keys.get(message.contact_point_id)),
+            text=_text(attempts[message.id], keys) if message.attorney_id is None else None,
             tries=tuple(
                 Try(attempt.started_at, attempt.number, attempt.state, attempt.error_code, tuple(reports[attempt.id]))
                 for attempt in attempts[message.id]
             ),
+            attorney_id=message.attorney_id,
+            attorney=names.get(message.attorney_id) if message.attorney_id is not None else None,
         )
         for message, title in rows
     ]
 
 
-def _text(attempts: list[Attempt], key: DataKey | None) -> str | None:
-    if not attempts or key is None:
+def _text(attempts: list[Attempt], keys: Mapping[UUID, DataKey]) -> str | None:
+    if not attempts:
         return None
     last = attempts[-1]
-    return key.open("attempt.body", last.id, last.body_sealed)
+    key = keys.get(last.sealed_under or last.contact_point_id)
+    return key.open("attempt.body", last.id, last.body_sealed) if key is not None else None
 
 
 def _replies(session: Session, person_id: UUID) -> list[Answered]:
