@@ -15,6 +15,7 @@ COMMANDS = {
     "account": "Add an account of staff.",
     "assets": "Fetch the web assets (USWDS, htmx) and the fonts of letters, and copy what is used of them.",
     "audit": "Check that the audit log is whole.",
+    "bounces": "Keep what relays report of mails that did not arrive.",
     "demo": "Start everything with 6,309 synthetic people and a first campaign; --check proves the promises.",
     "engines": "Run the project's own PostgreSQL and Valkey in the foreground.",
     "import": "Import the people of a roster.",
