@@ -89,6 +89,14 @@ def read_address(address: Address) -> Found:
     return Found(ContactKind.POST, address.lines, address=address)
 
 
+def kind_of(session: Session, person_id: UUID, contact_point_id: UUID, *, by: Reader) -> ContactKind:
+    """What somebody is about to replace. Raises NoSuchPerson, ProtectedRecord or NoSuchContact."""
+    file.check_visible(session, person_id, by)
+    if session.get(PersonContact, (person_id, contact_point_id)) is None:
+        raise NoSuchContact
+    return ContactKind(session.get_one(ContactPoint, contact_point_id).kind)
+
+
 def add(
     session: Session, person_id: UUID, found: Found, *, role: ContactRole, safety: Safety, by: Reader, reuse_limit: int
 ) -> AddressGrade | None:

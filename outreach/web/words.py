@@ -13,8 +13,9 @@ from outreach.delivery.reply import Binding
 from outreach.delivery.words import ReplyKind
 from outreach.notices.disclosure import Code
 from outreach.notices.notice import Channel, Purpose, RenditionState
-from outreach.people.contact import ContactKind, ContactRole, ContactState, Safety
-from outreach.people.custody import Custody
+from outreach.people.addresses.american import Flaw
+from outreach.people.contact import AddressGrade, ContactKind, ContactRole, ContactState, Safety
+from outreach.people.custody import ANumberRule, Custody, MailMarking
 from outreach.people.file import RevealReason
 from outreach.people.person import NameKind, Posture, Precision
 
@@ -81,6 +82,46 @@ CONTACT_STATES: Words = {
     ContactState.BAD: _l("Does not work"),
     ContactState.OPTED_OUT: _l("Asked us to stop"),
     ContactState.QUARANTINED: _l("Set aside: somebody there said “wrong person”"),
+}
+
+GRADES: Words = {
+    AddressGrade.GOOD: _l("A letter can be sent"),
+    AddressGrade.FOREIGN: _l("A letter can be sent abroad"),
+    AddressGrade.BLANK: _l("It says nothing"),
+    AddressGrade.INCOMPLETE: _l("Something is missing"),
+    AddressGrade.NO_UNIT: _l("The number of the apartment is missing"),
+    AddressGrade.NOT_RESIDENTIAL: _l("Nobody lives there"),
+    AddressGrade.KNOWN_BAD: _l("A letter came back from there"),
+    AddressGrade.CROWDED: _l("Given for more people than can live there"),
+    AddressGrade.DENIED: _l("A foreign government's own: never used"),
+}
+
+FLAWS: Words = {
+    Flaw.EMPTY: _l("The address says nothing."),
+    Flaw.STREET: _l("A street with its number, a PO box with its number, or general delivery is needed."),
+    Flaw.CITY: _l("The city is missing."),
+    Flaw.STATE: _l("The state is missing, or is none of the United States."),
+    Flaw.ZIP: _l("A ZIP code of five or nine digits is needed."),
+    Flaw.ZIP_OF_ANOTHER_STATE: _l("The ZIP code lies in another state."),
+    Flaw.PLACE: _l("This is a restaurant, a station, an office or a place of detention. Find out where the person lives."),
+    Flaw.UNIT: _l("This is a house with many apartments. Ask for the number of theirs."),
+    Flaw.COUNTRY: _l("The country is not known. Write its English name, or its two letters."),
+    Flaw.PROVINCE: _l("The post there needs the state or province."),
+    Flaw.POSTAL_CODE: _l("The postal code is missing, or is none of that country's."),
+    Flaw.GOVERNMENT: _l("This is a foreign government's own address. It is kept, and nothing is ever sent there."),
+}
+"""What is wrong with a postal address, by its text."""
+
+A_NUMBER_RULES: Words = {
+    ANumberRule.NONE: _l("None"),
+    ANumberRule.LAST_FOUR: _l("Its last four digits"),
+    ANumberRule.FULL: _l("The whole number"),
+}
+
+MARKINGS: Words = {
+    MailMarking.NONE: _l("No marking"),
+    MailMarking.LEGAL_MAIL: _l("Legal mail"),
+    MailMarking.SPECIAL_CORRESPONDENCE: _l("Special correspondence"),
 }
 
 SAFETIES: Words = {
@@ -189,6 +230,10 @@ ACTIONS: Words = {
     "campaign.resume": _l("Resumed a campaign"),
     "campaign.send_back": _l("Sent a campaign back"),
     "campaign.submit": _l("Asked for approval of a campaign"),
+    "contact.add": _l("Added a way to reach somebody"),
+    "contact.consent": _l("Recorded a written consent"),
+    "contact.replace": _l("Replaced a way to reach somebody"),
+    "contact.review": _l("Signed off a contact in a safety review"),
     "contact.close": _l("Closed a phone by answering"),
     "contact.reopen": _l("Opened a phone again by answering"),
     "contact.safety": _l("Changed whether a contact is safe"),
@@ -196,6 +241,7 @@ ACTIONS: Words = {
     "conversation.list": _l("Saw the ends of numbers in a list"),
     "conversation.open": _l("Opened a conversation"),
     "conversation.reveal": _l("Saw a conversation's number in full"),
+    "facility.change": _l("Changed a facility's rules for mail"),
     "import.discard": _l("Discarded an import"),
     "import.look": _l("Saw rows of a roster"),
     "import.run": _l("Imported a roster"),

@@ -2,12 +2,27 @@
 
 from flask import Flask
 
-from outreach.web.staff import accounts, audit, auth, base, campaigns, imports, notices, overview, people, replies
+from outreach.web.staff import (
+    accounts,
+    audit,
+    auth,
+    base,
+    campaigns,
+    contacts,
+    facilities,
+    imports,
+    notices,
+    overview,
+    people,
+    replies,
+)
 
 PAGES = (
     auth.pages,
     overview.pages,
     people.pages,
+    contacts.pages,
+    facilities.pages,
     imports.pages,
     campaigns.pages,
     notices.pages,

@@ -37,6 +37,7 @@ class MenuItem(NamedTuple):
 MENU = (
     MenuItem("overview.show", _l("Overview")),
     MenuItem("people.index", _l("People")),
+    MenuItem("facilities.index", _l("Facilities")),
     MenuItem("imports.index", _l("Imports")),
     MenuItem("campaigns.index", _l("Campaigns")),
     MenuItem("notices.index", _l("Notices")),
