@@ -82,7 +82,7 @@ class Relay:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         answer = self.stage("mail") or "250 2.1.0 OK"
-        if answer.startswith("2"):
+        if answer.startswith("2") or self.options.get("careless"):
             envelope.mail_from = address
         return answer
 
@@ -90,7 +90,7 @@ class Relay:
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         answer = self.stage("rcpt") or "250 2.1.5 OK"
-        if answer.startswith("2"):
+        if answer.startswith("2") or self.options.get("careless"):
             envelope.rcpt_tos.append(address)
         return answer
 
@@ -383,6 +383,16 @@ def test_what_a_relay_refuses_it_does_not_have(stage: str, answer: str, code: st
     assert [one.rcpt_tos for one in relay.taken] == [["other@example.net"]]
     if not answer.startswith("421"):
         assert relay.connections == 1  # A refusal does not cost the connection.
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt"])
+def test_a_relay_that_asks_for_the_text_of_a_refused_mail_gets_none(stage: str) -> None:
+    relay = Relay(careless=True)
+    relay.answers[stage] = ["550 5.1.1 No"]
+    refused, following = sent(relay, mail(), mail("other@example.net"))
+    assert (refused.verdict, following.verdict) == (Verdict.REFUSED, Verdict.ACCEPTED)
+    assert [one.rcpt_tos for one in relay.taken] == [["other@example.net"]]
+    assert relay.connections == 2
 
 
 def test_every_code_of_the_table_is_one_that_a_relay_can_say() -> None:
