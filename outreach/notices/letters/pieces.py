@@ -8,15 +8,16 @@ import re
 # A path or a query up to its last character, which is none that ends a sentence.
 _PATH = r"[^\s\u2066-\u2069]*[^\s\u2066-\u2069.,;:!?)\u060c\u061b\u061f\u06d4\u0964\u1362\u3002\uff0c]"
 _DASH = r"\u2010-\u2013-"
+_NO_MORE = rf"(?![A-Za-z0-9]|[/_{_DASH}][A-Za-z0-9])"
 _TOKEN = re.compile(
     rf"""
-      https?://{_PATH}                                                                  # a web address
-    | [A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+                               # an e-mail address
-    | [A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{{2,}}(?:/{_PATH})?                      # a site
-    | (?:\+|\()\d[\d() \u00a0./{_DASH}]*\d                                               # a phone with its groups
-    | \d{{1,4}}(?:[ \u00a0./{_DASH}]\(?\d{{2,4}}\)?){{2,}}                                 # likewise, without a sign
-    | \d[\d./:{_DASH}]*\d                                                              # a date, a time, a number
-    | [A-Za-z0-9]+(?:[/_{_DASH}][A-Za-z0-9]+)+                                          # a code of several groups
+      https?://{_PATH}                                                     # a web address
+    | [A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+                  # an e-mail address
+    | [A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{{2,}}(?:/{_PATH})?       # a site
+    | (?:\+\d|\(\d{{1,4}}\))[\d() \u00a0./{_DASH}]*\d{_NO_MORE}            # a phone with its groups
+    | [A-Za-z]?\d{{1,4}}(?:[ \u00a0./{_DASH}](?:\(\d{{2,4}}\)|\d{{2,4}})){{2,}}{_NO_MORE}  # likewise, or an A-number
+    | [A-Za-z0-9]+(?:[/_{_DASH}][A-Za-z0-9]+)+                             # a code of several groups, a date
+    | \d[\d.:]*\d                                                          # a time, a number
     """,
     re.VERBOSE,
 )

@@ -30,6 +30,7 @@ LAYOUTS = Path(__file__).parents[3] / "templates" / "letters"
 POINTS = 72
 QR_INCHES = 0.5
 GUTTER = 8  # points between the address and the return code
+QR_MARGIN = 7  # points to the right of the return code: four modules
 
 _REMEMBERED = 10  # compilations, for which typst keeps what it has worked out
 
@@ -84,7 +85,7 @@ def require_glyphs(fields: Iterable[Field]) -> None:
 
 
 class Typesetter:
-    """Sets letters for one vendor. One a process, kept for all its letters, as typst keeps what it has read; never for two threads."""
+    """Sets letters for one vendor. One a process, kept for all its letters: typst remembers. Never for two threads."""
 
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
@@ -122,6 +123,7 @@ class Typesetter:
             "return_code": content.return_code,
             "return_qr": qr.draw(content.return_code),
             "return_qr_inches": QR_INCHES,
+            "return_margin": QR_MARGIN,
             "code": content.access_code,
             "code_qr": qr.draw(f"https://{content.site}/letter#{content.access_code}") if content.access_code else None,
             "site": content.site,
@@ -201,7 +203,7 @@ def _windows(content: LetterContent, vendor: Vendor) -> tuple[dict[str, Any], di
     """The blocks of recipient and sender, each with a size of type in which it fits its window."""
     marking = content.marking[:1]
     # The return code stands beside the address, and is never wider than its drawing may be.
-    beside = QR_INCHES * POINTS + GUTTER
+    beside = QR_INCHES * POINTS + GUTTER + QR_MARGIN
     address = _block((*marking, *content.recipient), len(marking), vendor.address, beside, "recipient's address")
     endorsement = () if content.layout is Layout.HAND else (ENDORSEMENT,)
     sender = _block((*content.marking[1:], *content.sender, *endorsement), 0, vendor.sender, 0, "sender's address")
