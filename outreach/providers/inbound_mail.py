@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from outreach.providers.contract import Attachment, InboundMail
+from outreach.providers.contract import Attachment, InboundMail, Malformed
 
 LONGEST_TEXT = 20_000
+LONGEST_SOURCE = 100_000  # characters of a text or HTML that are looked at; a person writes less, and mail comes from anybody
 LONGEST_NAME = 120
 MOST_ATTACHMENTS = 10
 LARGEST_ATTACHMENTS = 20 * 1024 * 1024  # bytes, of all that come with one mail
+
+LONGEST_HTML = 20_000  # characters of HTML, without what is not shown
+UNSHOWN = (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"))
 
 # Headers that answers by machine have where they lack RFC 3834's. Of the fourth:
 # https://learn.microsoft.com/openspecs/exchange_server_protocols/ms-oxcmail
@@ -37,9 +41,15 @@ BY_MACHINE = (
 
 
 def from_mime(raw: bytes, *, token: UUID | None, envelope_sender: str | None = None) -> InboundMail:
-    """A whole mail as it came by SMTP. `envelope_sender` is what MAIL FROM said, "" for a bounce, None where it is not known."""
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-    text, html, attachments = _parts(message)
+    """A whole mail as it came by SMTP. `envelope_sender` is what MAIL FROM said, "" for a bounce, None where it is not known.
+
+    Raises Malformed for one made to break its reader.
+    """
+    try:
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        text, html, attachments = _parts(message)
+    except RecursionError:
+        raise Malformed("the mail has parts within parts without an end") from None
     return compose(message, text=text, html=html, attachments=attachments, token=token, envelope_sender=envelope_sender)
 
 
@@ -59,6 +69,7 @@ def compose(
 ) -> InboundMail:
     """The mail from its parts. A mail with no text in it reads as its subject: many write "STOP" there and nowhere else."""
     subject = _header(headers, "Subject")
+    text, html = text[:LONGEST_SOURCE], html[:LONGEST_SOURCE]
     written = unquoted(text if text.strip() else plain(html))
     if not written and not re.match(r"(?i)\s*(re|fwd?|aw|rv|tr|odp|antw|sv)\s*:", subject):
         written = subject.strip()
@@ -133,7 +144,7 @@ def _begins_quote(lines: Sequence[str], place: int) -> bool:
         ):
             return True
     # Some languages' introductions have no verb: a date, an address and a colon, with the quotation below.
-    if line.endswith((":", "：")) and re.search(r"\d.*\S@\S", line) and following.startswith(">"):
+    if len(line) < 300 and line.endswith((":", "：")) and re.search(r"\d.*\S@\S", line) and following.startswith(">"):
         return True
     if line.startswith(_words("header_lines")):
         return any(_bare(after).startswith(_words("header_seconds")) for after in lines[place + 1 : place + 5])
@@ -148,10 +159,29 @@ def _bare(line: str) -> str:
 def plain(html: str) -> str:
     """The text of an HTML mail, without what it quotes."""
     reader = _Reader()
-    reader.feed(html)
+    for start, end in UNSHOWN:
+        html = _without(html, start, end)
+    # What is made of tags that never end takes the standard parser a time with the square of its length.
+    reader.feed(html[:LONGEST_HTML])
     reader.close()
     text = re.sub(r"[ \t\u00a0]+", " ", "".join(reader.text))
     return re.sub(r" ?\n ?", "\n", re.sub(r"\n\s*\n\s*", "\n\n", text)).strip()
+
+
+def _without(html: str, start: str, end: str) -> str:
+    """Without what stands from each `start` to the `end` after it, or to the end of all."""
+    folded = html.lower()
+    if len(folded) != len(html):  # A few letters are longer in lower case; then nothing can be found by its place.
+        return html
+    kept: list[str] = []
+    place = 0
+    while (begin := folded.find(start, place)) >= 0:
+        kept.append(html[place:begin])
+        stop = folded.find(end, begin + len(start))
+        if stop < 0:
+            return "".join(kept)
+        place = stop + len(end)
+    return "".join(kept) + html[place:]
 
 
 class _Reader(HTMLParser):

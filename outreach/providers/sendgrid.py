@@ -161,12 +161,12 @@ class SendGridMail:
         """Raises NoConnection or NoAnswer, and is back when the time is up though a thread should still be waiting."""
         assert self._threads is not None
         running = self._threads.submit(call, self._client)
-        waiting = asyncio.wrap_future(running)
-        done, _ = await asyncio.wait({waiting}, timeout=self._timeout + 1)
-        if done:
-            return waiting.result()
-        # A call that can still be cancelled has not begun.
-        raise NoConnection("Queued") if running.cancel() else NoAnswer("TimeoutError")
+        try:
+            async with asyncio.timeout(self._timeout + 1):
+                return await asyncio.wrap_future(running)
+        except TimeoutError:
+            # A call that can still be cancelled has not begun.
+            raise (NoConnection("Queued") if running.cancel() else NoAnswer("TimeoutError")) from None
 
     def _receipt(self, token: UUID, answer: Answer) -> Receipt:
         status = answer.status_code

@@ -86,7 +86,7 @@ ERRAND = ", ".join(Errand._fields)
 
 def content_hash(subject: str, text: str) -> bytes:
     """The same for two mails that differ in their links and addresses only, which hold a token each."""
-    bare = re.sub(r"https?://\S+|\S+@\S+", "", text)
+    bare = re.sub(r"(?<!\S)(?:https?://\S*|[^\s@]*@\S*)", "", text)
     return hashlib.sha256(f"{subject}\n{bare}".encode()).digest()
 
 

@@ -2,6 +2,7 @@
 
 import email.message
 import email.policy
+import time
 from email.message import EmailMessage
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outreach.providers.contract import Attachment, InboundMail
+from outreach.providers.contract import Attachment, InboundMail, Malformed
 from outreach.providers.inbound_mail import (
     LARGEST_ATTACHMENTS,
     LONGEST_TEXT,
@@ -171,3 +172,24 @@ def test_attachments_beyond_the_limits_keep_their_names_only() -> None:
 
 def test_a_text_is_cut_where_no_person_would_have_gone_on() -> None:
     assert len(from_mime(whole("x " * 20_000), token=None).text) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    "piece", ["<!--", "<style>", "<", "</", "<?", "<div>", "&#", "<blockquote>", "1", "> \n", "a\n", " \n", "1 a@b "]
+)
+def test_a_mail_made_to_keep_its_reader_busy_does_not(piece: str) -> None:
+    started = time.process_time()
+    from_mime(whole(piece * 40_000), token=None)
+    from_mime(headers(Content_Type="text/html").as_bytes() + (piece * 40_000).encode(), token=None)
+    assert time.process_time() - started < 5
+
+
+def test_a_mail_of_parts_within_parts_without_an_end_is_malformed() -> None:
+    nested = b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (n, n) for n in range(3000))
+    with pytest.raises(Malformed):
+        from_mime(nested, token=None)
+
+
+def test_style_and_comments_before_the_text_do_not_push_it_out() -> None:
+    head = f"<style>{'p { margin: 0 } ' * 2_000}</style><!-- {'x' * 30_000} -->"
+    assert plain(f"<html><head>{head}</head><body><p>Sí</p></body></html>") == "Sí"
