@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outreach.providers.contract import Attachment, InboundMail, Malformed
@@ -60,12 +60,14 @@ def test_what_was_written_is_told_from_what_was_quoted(text: str, written: str) 
     assert unquoted(text) == written
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_text_breaks_the_reading_and_none_is_lost_altogether(text: str, html: str) -> None:
     assert bool(unquoted(text)) == bool(text.replace("\u200b", "").strip())
     plain(html)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_mail_breaks_the_reading(raw: bytes) -> None:
     assert isinstance(from_mime(raw, token=None), InboundMail)
