@@ -4,21 +4,26 @@ A signature, a thumb print, or a refusal before a witness after it was explained
 is none: their next step comes. What was entered stays as it was.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from outreach.access import audit, codes
+from outreach.access import audit
 from outreach.access.accounts import Account
-from outreach.access.sealing import key_for
+from outreach.access.sealing import key_for, keys_for
 from outreach.db import new_id, now
 from outreach.delivery import pulling
 from outreach.delivery.letter import HandService, Letter, LetterState, PrintRun, RunKind, RunState, ServiceResult
-from outreach.delivery.message import Attempt
+from outreach.delivery.message import Attempt, Message
 from outreach.delivery.projection import lock, project
-from outreach.notices import languages
+from outreach.notices import languages, starter
+from outreach.notices.letters.service import ReceiptWords, RunSheet, Served
+from outreach.people.custody import ANumberRule, Facility
+from outreach.people.person import ANumber, NameKind, PersonName
 
 
 class NoPacketLetter(LookupError):
@@ -45,17 +50,83 @@ class BadTime(ValueError):
     """It was served before the packet was made, or will be."""
 
 
-def find(session: Session, run_id: UUID, typed: str) -> Letter:
-    """The packet's letter with this return code, or with this sequence number. Raises NoPacketLetter."""
-    wanted = select(Letter).where(Letter.run_id == run_id)
-    short = typed.strip()
-    if short.isascii() and short.isdigit() and len(short) <= 4:
-        found = session.scalars(wanted.where(Letter.sequence == int(short))).one_or_none()
-    else:
-        found = session.scalars(wanted.where(func.replace(Letter.return_code, "-", "") == codes.read(typed))).one_or_none()
-    if found is None:
+@dataclass(frozen=True, slots=True)
+class PapersPermit:
+    """The names in this packet may be opened, because an entry in the audit log says so. Made by `ask_for_papers` only."""
+
+    run_id: UUID
+
+
+def ask_for_papers(session: Session, run_id: UUID, *, by: Account) -> PapersPermit:
+    """Leave to print the run sheet and the receipts of a packet that is in the house. Commit before using it.
+
+    Raises NoPacketLetter when the run is no packet, and NotHandedOver when it is void or has left the house.
+    """
+    run = session.get(PrintRun, run_id)
+    if run is None or run.kind != RunKind.HAND:
         raise NoPacketLetter
-    return found
+    if run.state in (RunState.VOID, RunState.HANDED_OVER):
+        raise NotHandedOver
+    audit.record(session, by.actor, "print_run.papers", "print_run", run_id, letters=run.letters)
+    return PapersPermit(run_id)
+
+
+def papers(session: Session, permit: PapersPermit, *, day: date) -> tuple[RunSheet, tuple[ReceiptWords | None, ...]]:
+    """The run sheet of a packet as of a day, and each receipt's words in the person's language. Pulled letters are not on it."""
+    run = session.get_one(PrintRun, permit.run_id)
+    facility = session.get(Facility, run.facility_id) if run.facility_id else None
+    rows = session.execute(
+        select(Letter, Message.language)
+        .join(Attempt, Attempt.id == Letter.attempt_id)
+        .join(Message, Message.id == Attempt.message_id)
+        .where(Letter.run_id == run.id, Letter.state == LetterState.ON_ITS_WAY)
+        .order_by(Letter.sequence)
+    ).all()
+    people = [letter.person_id for letter, _ in rows if letter.person_id is not None]
+    names, numbers = _names(session, people), _a_numbers(session, people, facility)
+    in_words = {code: ReceiptWords(said.received, said.refused, said.explained) for code, said in starter.receipts().items()}
+    served = tuple(
+        Served(
+            name=names.get(letter.person_id, ""),
+            language=language,
+            reference=letter.reference,
+            return_code=letter.return_code,
+            a_number=numbers.get(letter.person_id),
+            note=f"{letter.sequence} / {run.letters}",
+        )
+        for letter, language in rows
+    )
+    sheet = RunSheet(run.name, facility.name if facility else "", day, served)
+    return sheet, tuple(None if person.language == "en" else in_words.get(person.language) for person in served)
+
+
+def _names(session: Session, people: Sequence[UUID]) -> dict[UUID | None, str]:
+    keys = keys_for(session, people)
+    found = session.scalars(
+        select(PersonName)
+        .where(PersonName.person_id.in_(people), PersonName.kind == NameKind.RECORDED)
+        .order_by(PersonName.created_at, PersonName.id)
+    )
+    return {
+        one.person_id: keys[one.person_id].open("person_name.whole", one.id, one.whole_sealed)
+        for one in found
+        if one.person_id in keys
+    }
+
+
+def _a_numbers(session: Session, people: Sequence[UUID], facility: Facility | None) -> dict[UUID | None, str]:
+    """As much of each A-number as the facility asks for: none, unless it does."""
+    if facility is None or facility.a_number_rule == ANumberRule.NONE:
+        return {}
+    keys = keys_for(session, people)
+    opened: dict[UUID | None, str] = {
+        one.person_id: keys[one.person_id].open("a_number.value", one.id, one.value_sealed)
+        for one in session.scalars(select(ANumber).where(ANumber.person_id.in_(people)).order_by(ANumber.id))
+        if one.person_id in keys
+    }
+    if facility.a_number_rule == ANumberRule.LAST_FOUR:
+        return {person_id: number[-4:] for person_id, number in opened.items()}
+    return opened
 
 
 def enter(

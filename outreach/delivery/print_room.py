@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, undefer
 
-from outreach.access import audit
+from outreach.access import audit, codes
 from outreach.access.accounts import Account
 from outreach.access.audit import SYSTEM, AuditEntry
 from outreach.access.sealing import create_key, erase, key_for
@@ -335,6 +335,19 @@ class ReprintReason(StrEnum):
 
 class NoLetter(LookupError):
     """There is no letter with this id."""
+
+
+def find_letter(session: Session, run_id: UUID, typed: str) -> Letter:
+    """The run's letter with this sequence number, or with this return code. Raises NoLetter."""
+    short = typed.strip()
+    if short.isascii() and short.isdigit() and len(short) <= 4:
+        same = Letter.sequence == int(short)
+    else:
+        same = func.replace(Letter.return_code, "-", "") == codes.read(typed)
+    found = session.scalars(select(Letter).where(Letter.run_id == run_id, same)).one_or_none()
+    if found is None:
+        raise NoLetter
+    return found
 
 
 @dataclass(frozen=True, slots=True)

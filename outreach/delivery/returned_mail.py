@@ -166,6 +166,12 @@ def record_return(session: Session, attempt_id: UUID, reason: ReturnReason, *, b
     return found
 
 
+def record_escape(session: Session, attempt_id: UUID, *, by: Account) -> None:
+    """Keep that a pulled letter was mailed all the same: somebody has to find out how, and whether others were."""
+    letter = session.get_one(Letter, attempt_id)
+    audit.record(session, by.actor, "letter.escaped", "print_run", letter.run_id, sequence=letter.sequence)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where another letter to the same person may go. What it says is not here: reading it is for who asks, with a reason."""

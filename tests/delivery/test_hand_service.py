@@ -156,15 +156,6 @@ def test_a_letter_of_the_post_is_not_served_by_hand(session: Session, by: Accoun
         enter(session, posted, ServiceResult.SIGNED, by)
 
 
-def test_a_receipt_is_found_by_its_code_or_by_its_number(session: Session, packet: PrintRun) -> None:
-    letter = letter_of(session, packet)
-    for typed in (letter.return_code, letter.return_code.lower().replace("-", " "), "1", " 001 "):
-        assert hand_service.find(session, packet.id, typed) == letter
-    for typed in ("2", "", "00000-00000"):
-        with pytest.raises(NoPacketLetter):
-            hand_service.find(session, packet.id, typed)
-
-
 def test_the_log_has_the_result_and_no_name(session: Session, packet: PrintRun, by: Account) -> None:
     enter(session, packet, ServiceResult.REFUSED_WITNESSED, by)
     entry = audit.entries(session, audit.Query(action="hand_service.enter"), limit=1)[0][0]

@@ -19,6 +19,7 @@ from outreach.delivery.print_room import (
     BadDate,
     BadRun,
     CountsDisagree,
+    NoLetter,
     NoRun,
     NotNow,
     NotOpen,
@@ -276,3 +277,13 @@ def test_a_letter_that_was_pulled_or_has_left_is_not_printed_again(session: Sess
 def test_there_is_no_run_with_a_strange_id(session: Session) -> None:
     with pytest.raises(NoRun):
         print_room.get(session, uuid4())
+
+
+def test_a_letter_of_a_run_is_found_by_its_code_or_by_its_number(session: Session) -> None:
+    run = make_run(session, make_campaign(session), make_person(session))
+    (letter,) = letters_of(session, run)
+    for typed in (letter.return_code, letter.return_code.lower().replace("-", " "), "1", " 001 "):
+        assert print_room.find_letter(session, run.id, typed) == letter
+    for typed in ("2", "", "00000-00000"):
+        with pytest.raises(NoLetter):
+            print_room.find_letter(session, run.id, typed)

@@ -13,8 +13,11 @@ from outreach.web.staff import (
     imports,
     notices,
     overview,
+    packets,
     people,
+    print_room,
     replies,
+    returned_mail,
 )
 
 PAGES = (
@@ -26,6 +29,9 @@ PAGES = (
     imports.pages,
     campaigns.pages,
     notices.pages,
+    print_room.pages,
+    packets.pages,
+    returned_mail.pages,
     replies.pages,
     audit.pages,
     accounts.pages,

@@ -41,6 +41,8 @@ MENU = (
     MenuItem("imports.index", _l("Imports")),
     MenuItem("campaigns.index", _l("Campaigns")),
     MenuItem("notices.index", _l("Notices")),
+    MenuItem("print_room.index", _l("Print room")),
+    MenuItem("returned_mail.index", _l("Returned mail")),
     MenuItem("replies.index", _l("Replies")),
     MenuItem("audit.index", _l("Audit log")),
     MenuItem("accounts.index", _l("Accounts")),
