@@ -34,6 +34,7 @@ from outreach.notices.house import House
 from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
 from outreach.people.roster import importing
 from outreach.people.synth import rosters
+from outreach.people.synth.furnishing import furnish
 from outreach.people.synth.person import AS_OF
 
 PASSWORD = "demonstration only"  # noqa: S105  # printed on the screen: it opens nothing but synthetic data on this machine
@@ -92,6 +93,7 @@ def fill(system: Running) -> dict[str, float]:
         notice.create_starters(session)
     seconds = {"import": _import_people(machine, people[Role.OFFICER])}
     with machine.sessions.begin() as session:
+        furnish(session, by=people[Role.SUPERVISOR].actor)
         _approve_texts(session, people[Role.APPROVER], jobs.house(system.settings))
         waiting = session.scalar(select(Campaign.id).where(Campaign.title == TITLE)) is None
     if waiting:

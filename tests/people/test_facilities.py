@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from outreach.access.audit import COMMAND, AuditEntry
 from outreach.db import new_id
 from outreach.people import facilities
+from outreach.people.addresses.address import from_text
 from outreach.people.addresses.american import Flaw
+from outreach.people.contact import AddressGrade
 from outreach.people.custody import ANumberRule, Custody, Facility, MailMarking
 from outreach.people.facilities import AddressBlock, MailRules, block_for
+from outreach.people.synth.furnishing import furnish
 from outreach.people.synth.rosters import facilities as synthetic
 from tests.factories import make_custody_event, make_person
 
@@ -86,7 +89,7 @@ def test_a_new_address_is_a_new_contact_point_and_the_same_one_is_not(session: S
     change(session, facility, address="PO Box 5002\nSampleton, TX 78799")
     assert facility.post_point_id not in (None, first)
     change(session, facility, address=" ")
-    assert facility.post_point_id is None
+    assert not facilities.listed(session)[0].has_address
     assert facilities.mail_rules(session, [facility.id])[facility.id].address == ()
 
 
@@ -135,15 +138,12 @@ def test_the_list_counts_who_is_held_there_now(session: Session, facility: Facil
     ]
 
 
-def test_synthetic_facilities_have_addresses_and_rules_of_every_kind(session: Session) -> None:
-    for one in synthetic():
-        found = Facility(id=new_id(), code=one.code, name=one.name)
-        session.add(found)
-        session.flush()
-        facilities.change(
-            session, found.id, name=one.name, time_zone=one.time_zone, address="\n".join(one.address),
-            a_number_rule=one.a_number_rule, mail_marking=one.mail_marking, by=COMMAND,
-        )  # fmt: skip
+def test_synthetic_facilities_have_addresses_and_rules_of_every_kind(session: Session, facility: Facility) -> None:
+    assert furnish(session, by=COMMAND) == 1
+    assert furnish(session, by=COMMAND) == 0
 
+    assert facility.time_zone == "America/Chicago"
+    assert facilities.mail_rules(session, [facility.id])[facility.id].address == ("PO Box 5001", "Sampleton, TX 78799")
     assert {one.a_number_rule for one in synthetic()} == set(ANumberRule)
     assert {one.mail_marking for one in synthetic()} == set(MailMarking)
+    assert all(from_text("", "\n".join(one.address), "").grade is AddressGrade.GOOD for one in synthetic())

@@ -51,7 +51,7 @@ graded as (
     from post
     left join came_back using (address_index)
     left join used using (address_index)
-    left join many_units on many_units.house = post.house and post.place = post.house and post.country_sealed is null
+    left join many_units on many_units.house = post.house and post.place = post.house
     -- What the text of an address says stays: these grades are no longer asked. "No unit" is one of them, also where the
     -- neighbours showed it, because a house that had units has them still.
     where post.grade in ('good', 'foreign', 'known_bad', 'crowded')

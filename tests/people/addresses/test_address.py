@@ -87,6 +87,7 @@ def test_a_territorys_mail_is_domestic() -> None:
         ("One Sample Plaza", G.GOOD),
         ("RR 2 Box 5", G.GOOD),
         ("Casa Ejemplo Shelter, 12 Sample Road", G.GOOD),
+        ("Old Hospital Shelter, 12 Sample Road", G.GOOD),
         ("Iglesia La Ejemplar, 12 Sample Road", G.GOOD),
         ("Motel Muestra, 12 Sample Road, Room 5", G.GOOD),
         # A street called after a place, and no place.

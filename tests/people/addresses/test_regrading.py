@@ -96,7 +96,7 @@ def test_an_address_from_which_a_letter_came_back_is_bad_for_everybody_unless_it
     flat = give("12 Sample Road Apt 1, Sampleton, TX 78701")
 
     regrade(session, reuse_limit=3)
-    assert grades(session, other, flat) == [grade, G.GOOD]
+    assert grades(session, came_back, other, flat) == [G.KNOWN_BAD, grade, G.GOOD]
 
     came_back.state = ContactState.USABLE
     session.flush()
