@@ -21,7 +21,7 @@ from outreach.people import file as people_file
 from outreach.people.attorney import EVIDENCE, SEALED, Attorney, Representation
 from outreach.people.attorney.particulars import Particulars
 from outreach.people.attorney.record import NoSuchAttorney
-from outreach.people.contact import VALUE, ContactKind, ContactPoint, ContactState
+from outreach.people.contact import VALUE, AddressGrade, ContactKind, ContactPoint, ContactState
 from outreach.people.file import Brief, Reader
 
 _NOBODY = people_file.Permit(())
@@ -61,6 +61,12 @@ class Point:
     @property
     def works(self) -> bool:
         return self.state == ContactState.USABLE
+
+    @property
+    def deliverable(self) -> bool:
+        """Whether something can be sent there; to an address that nobody has graded, nothing can."""
+        graded = self.grade is not None and AddressGrade(self.grade).mailable
+        return self.works and (self.kind != ContactKind.POST or graded)
 
 
 @dataclass(frozen=True, slots=True)

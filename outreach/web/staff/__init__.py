@@ -4,6 +4,7 @@ from flask import Flask
 
 from outreach.web.staff import (
     accounts,
+    attorneys,
     audit,
     auth,
     base,
@@ -26,6 +27,7 @@ PAGES = (
     people.pages,
     contacts.pages,
     facilities.pages,
+    attorneys.pages,
     imports.pages,
     campaigns.pages,
     notices.pages,

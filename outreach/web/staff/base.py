@@ -38,6 +38,7 @@ MENU = (
     MenuItem("overview.show", _l("Overview")),
     MenuItem("people.index", _l("People")),
     MenuItem("facilities.index", _l("Facilities")),
+    MenuItem("attorneys.index", _l("Attorneys")),
     MenuItem("imports.index", _l("Imports")),
     MenuItem("campaigns.index", _l("Campaigns")),
     MenuItem("notices.index", _l("Notices")),

@@ -14,14 +14,16 @@ from outreach.access.accounts import Role
 from outreach.campaigns.campaign import Campaign
 from outreach.notices import languages
 from outreach.people import file, search
+from outreach.people.attorney import file as attorney_file
 from outreach.people.contact import Safety
 from outreach.people.file import Brief, Reader, RevealReason
 from outreach.people.incident import Incident
-from outreach.proof import listing, standing, timeline
+from outreach.proof import counsel, listing, standing, timeline
 from outreach.proof.listing import NOT_KNOWN, Filters, Row
 from outreach.web import words
 from outreach.web.gate import allow
 from outreach.web.panel import account, panel
+from outreach.web.staff import attorney_words
 from outreach.web.staff.base import Pages, language_name, page_number
 
 pages = Blueprint("people", __name__, url_prefix="/people")
@@ -62,7 +64,7 @@ def find() -> ResponseReturnValue:
         abort(400)
     try:
         with panel().sessions.begin() as session:
-            asked = search.ask(session, search.By(kind), request.form.get("words", ""), reader=_reader())
+            asked = search.ask(session, search.By(kind), request.form.get("words", ""), reader=reader())
     except search.TooShort:
         return _not_searched(_("Type at least three letters of the name. Nothing was searched."))
     except search.NotANumber:
@@ -97,11 +99,11 @@ def set_safety(person_id: UUID, contact_point_id: UUID) -> ResponseReturnValue:
         abort(400)
     try:
         with panel().sessions.begin() as session:
-            file.set_safety(session, person_id, contact_point_id, Safety(safety), by=_reader())
+            file.set_safety(session, person_id, contact_point_id, Safety(safety), by=reader())
     except (file.NoSuchPerson, file.NoSuchContact):
         abort(404)
     except file.ProtectedRecord:
-        abort(403, _protected())
+        abort(403, protected_sentence())
     flash(_("Saved. It counts from the next message on."), "success")
     return redirect(url_for(".show", person_id=person_id, _anchor="contacts"))
 
@@ -112,18 +114,20 @@ def set_protected(person_id: UUID) -> ResponseReturnValue:
     protected = request.form.get("protected") == "yes"
     try:
         with panel().sessions.begin() as session:
-            file.set_protected(session, person_id, protected=protected, by=_reader())
+            file.set_protected(session, person_id, protected=protected, by=reader())
     except file.NoSuchPerson:
         abort(404)
     flash(_("The record is protected.") if protected else _("The record is no longer protected."), "success")
     return redirect(url_for(".show", person_id=person_id))
 
 
-def _reader() -> Reader:
+def reader() -> Reader:
+    """Whoever is signed in, as a reader of files."""
     return Reader(account().actor, supervises=account().role == Role.SUPERVISOR)
 
 
-def _protected() -> str:
+def protected_sentence() -> str:
+    """Why a page stays closed."""
     return str(_("This is a protected record. Only a supervisor can open it."))
 
 
@@ -132,7 +136,7 @@ def _with_names(rows: list[Row], query: str) -> list[Listed]:
     if not rows:
         return []
     with panel().sessions.begin() as session:
-        permit = file.ask_to_list(session, [row.person_id for row in rows], query=query, by=_reader())
+        permit = file.ask_to_list(session, [row.person_id for row in rows], query=query, by=reader())
     with panel().sessions.begin() as session:
         briefs = file.briefs(session, permit)
     return [Listed(row, briefs.get(row.person_id)) for row in rows]
@@ -141,21 +145,28 @@ def _with_names(rows: list[Row], query: str) -> list[Listed]:
 def _file(person_id: UUID, reason: RevealReason | None = None) -> ResponseReturnValue:
     try:
         with panel().sessions.begin() as session:
-            permit = file.ask_to_open(session, person_id, by=_reader(), reason=reason)
+            permit = file.ask_to_open(session, person_id, by=reader(), reason=reason)
     except file.NoSuchPerson:
         abort(404)
     except file.ProtectedRecord:
-        abort(403, _protected())
+        abort(403, protected_sentence())
     with panel().sessions.begin() as session:
         opened = file.open_file(session, permit)
         happenings = timeline.of(session, permit)
         standings = standing.of_person(session, person_id)
+        appearances = attorney_file.of_person(session, permit)
+        attorneys = attorney_file.names(session, {one.attorney_id for one in appearances})
+        told = counsel.of_person(session, person_id)
     return render_template(
         "staff/people/file.html",
         file=opened,
         person=opened.person,
         timeline=happenings,
         standings=standings,
+        appearances=appearances,
+        attorneys=attorneys,
+        counsel=told,
+        attorney_words=attorney_words,
         contacts={contact.id: contact for contact in opened.contacts},
         reasons=RevealReason,
         safeties=Safety,
