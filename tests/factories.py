@@ -24,6 +24,8 @@ from outreach.delivery.print_room import SetLetter
 from outreach.delivery.reply import Binding, Reply
 from outreach.delivery.words import ReplyKind
 from outreach.notices.notice import Channel, Notice, Rendition, RenditionState
+from outreach.people.attorney import AppearanceForm, Attorney, Representation, Source, record
+from outreach.people.attorney.particulars import Particulars
 from outreach.people.contact import AddressGrade, ContactKind, ContactPoint, ContactRole, PersonContact, Safety
 from outreach.people.custody import Custody, CustodyEvent, Facility
 from outreach.people.incident import Exposure, Incident
@@ -138,6 +140,25 @@ def make_contact(
     session.add_all(PersonContact(person_id=p.id, **links) for p in people)
     session.flush()
     return point
+
+
+def make_attorney(session: Session, **overrides: str | None) -> Attorney:
+    """An attorney with an EOIR ID and an e-mail address of their own. `overrides` are particulars, normalised."""
+    number = next(_numbers)
+    values: dict[str, Any] = {"name": f"Sample Counsel {number}", "eoir_id": f"ZZ{number:06}"}
+    values |= {"email": f"counsel.{number}@example.org"}
+    return session.get_one(Attorney, record.enter(session, Particulars(**(values | overrides)), by=COMMAND))
+
+
+def make_representation(session: Session, person: Person, attorney: Attorney, **overrides: Any) -> Representation:
+    """A live representation: verified, and not ended. `overrides` are its columns; `verified=False` leaves it to be verified."""
+    values: dict[str, Any] = {"form": AppearanceForm.G28, "source": Source.STAFF}
+    if overrides.pop("verified", True):
+        values |= {"verified_by": make_account(session).id, "verified_at": now()}
+    found = Representation(id=new_id(), person_id=person.id, attorney_id=attorney.id, **(values | overrides))
+    session.add(found)
+    session.flush()
+    return found
 
 
 def make_campaign(session: Session, **overrides: object) -> Campaign:
@@ -260,7 +281,8 @@ def make_facility(session: Session, **overrides: Any) -> Facility:
     """A place of detention with a mailing address. `overrides` are its columns."""
     number = next(_numbers)
     if "post_point_id" not in overrides:
-        overrides["post_point_id"] = make_contact(session, value=f"{number} Example Road", kind=ContactKind.POST).id
+        lines = f"{number} Example Road\nSpringfield, IL 62701"
+        overrides["post_point_id"] = make_contact(session, value=lines, kind=ContactKind.POST, grade=AddressGrade.GOOD).id
     facility = Facility(id=new_id(), **({"code": f"FAC{number}", "name": f"Sample Facility {number}"} | overrides))
     session.add(facility)
     session.flush()

@@ -21,6 +21,8 @@ Ways = Mapping[Channel, Collection[str] | None]
 """The channels of a ladder, each with the custody states that it is for; None: all that the channel plan allows."""
 
 KIND = {Channel.SMS: "phone", Channel.EMAIL: "email", Channel.LETTER: "post"}
+# That there is nothing on file says least of all reasons: any other is kept before it.
+NOTHING = "('no_contact', 'no_email', 'no_address')"
 NONE_ON_FILE = {Channel.SMS: "no_contact", Channel.EMAIL: "no_email", Channel.LETTER: "no_address", Channel.HAND: "no_facility"}
 ATTORNEYS_POINT = {Channel.ATTORNEY_EMAIL: "email_point_id", Channel.ATTORNEY_LETTER: "post_point_id"}
 
@@ -37,13 +39,13 @@ def contact_allowed(channel: Channel) -> str:
 
     It must be known to be safe, or be the person's own as long as nothing speaks against it. A protected person (8 USC 1367) is
     written to only where it is known to be safe. Family needs the person's written consent, and gets nothing with content in it:
-    no letters. Abroad, somebody must have signed off the contact point.
+    no letters (nor do attorneys, who have their own). Abroad, somebody must have signed off the contact point.
     """
-    family = "false" if channel is Channel.LETTER else "pc.consent_on is not null"
+    content = "and pc.role not in ('family', 'attorney')" if channel is Channel.LETTER else ""
     return f"""(
         {DELIVERABLE}
         and (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))
-        and (pc.role <> 'family' or {family}) and pc.role <> 'attorney'
+        and (pc.role <> 'family' or pc.consent_on is not null) {content}
         and (not rule.needs_review or (pc.safety = 'yes' and pc.reviewed_at is not null))
     )"""
 
@@ -248,7 +250,7 @@ def expected(ways: Ways) -> str:
     """Common table expressions that end in `standing`: one row a person, with where they would stand after a launch, and why.
 
     Somebody whom any channel reaches is planned. The reason of somebody whom none reaches is of the channels that are for people
-    of their custody, the first of them.
+    of their custody, the first of them that says more than that there is nothing on file.
     """
     channels = _in_order(ways)
     union = " union all ".join(
@@ -263,7 +265,8 @@ def expected(ways: Ways) -> str:
                 case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted'
                     else 'planned' end as state
             from either
-            order by person_id, excluded is null and exhausted is null desc, applicable desc, position
+            order by person_id, excluded is null and exhausted is null desc, applicable desc,
+                coalesce(exhausted in {NOTHING}, false), position
         )"""
 
 

@@ -83,7 +83,7 @@ AT_THIS_FACILITY = """(p.custody = 'detained' and exists (
 REPRESENTED = f"""exists (
     select 1 from representation rep where rep.person_id = p.id and rep.attorney_id = m.attorney_id and {LIVE}
 )"""
-UNDERSTOOD = "(p.language = m.language or p.second_language = m.language)"
+UNDERSTOOD = "(p.language = m.language or coalesce(p.second_language = m.language, false))"
 PAPER_TO_PEOPLE = (Channel.LETTER, Channel.HAND)
 
 

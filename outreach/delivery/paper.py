@@ -180,11 +180,9 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
 def _to_attorneys(session: Session, rows: Sequence[Row[Any]], house: House, paper: PaperRules, _channel: Channel) -> _Draft:
     """One letter to an attorney, about all the clients whom the message is about. Sealed under a key of the message's own."""
     clients: dict[UUID, list[UUID]] = {}
-    for message_id, person_id in session.execute(
-        text("select message_id, person_id from message_person where message_id = any(:ids) order by person_id"),
-        {"ids": [row.id for row in rows]},
-    ).tuples():
-        clients.setdefault(message_id, []).append(person_id)
+    about = text("select message_id, person_id from message_person where message_id = any(:ids) order by person_id")
+    for one in session.execute(about, {"ids": [row.id for row in rows]}):
+        clients.setdefault(one.message_id, []).append(one.person_id)
     known = _People.of(session, {person_id for those in clients.values() for person_id in those})
     attorneys = {a.id: a for a in session.scalars(select(Attorney).where(Attorney.id.in_({row.attorney_id for row in rows})))}
     keys = keys_for(session, [*attorneys, *(row.id for row in rows)])
@@ -286,4 +284,4 @@ def _english(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, str]:
         """),
         {"notices": list({row.notice_id for row in rows})},
     )
-    return dict(found.tuples().all())
+    return {row.notice_id: row.text for row in found}

@@ -51,6 +51,7 @@ LATER_STEP = """
     changing as (
         select o.campaign_id, o.person_id, f.excluded, f.exhausted from outcome o join fresh f on f.person_id = o.person_id
         where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded')
+          and not (o.state = 'exhausted' and f.excluded is null and coalesce(f.exhausted in {nothing}, false))
         order by o.campaign_id, o.person_id for update of o
     ),
     standing as (
@@ -60,7 +61,7 @@ LATER_STEP = """
             reason = coalesce(c.excluded, c.exhausted), updated_at = now()
         from changing c where o.campaign_id = c.campaign_id and o.person_id = c.person_id
     )
-"""
+""".replace("{nothing}", audience.NOTHING)
 
 # The attorneys' track stands beside the people's own and never changes it. Who is in the audience and has nobody is on record as
 # such. A client whom the attorney has been told about is not written about again.

@@ -45,7 +45,7 @@ def test_everybody_is_counted_once(expected: Forecast) -> None:
 
 def test_who_shares_a_phone_and_a_language_shares_a_text(expected: Forecast) -> None:
     assert {one.language: one.texts for one in expected.texts} == {"es": 1, "ar": 1}
-    assert expected.messages == 2
+    assert expected.messages == {Channel.SMS: 2}
 
 
 def test_segments_are_counted_per_language_and_paid_for(expected: Forecast) -> None:

@@ -81,7 +81,7 @@ CHANGES: dict[str, tuple[Callable[[Planned], object], str, str]] = {
     "unsafe": (assigned("person_contact", "safety = 'no'"), "cancelled", "exhausted:unsafe_contact"),
     "never safe": (assigned("person_contact", "safety = 'never'"), "cancelled", "exhausted:unsafe_contact"),
     "somebody else's after all": (assigned("person_contact", "role = 'family'"), "cancelled", "exhausted:unsafe_contact"),
-    "protected": (assigned("person", "protected = true"), "cancelled", "exhausted:unsafe_contact"),
+    "protected": (assigned("person", "protected = true"), "cancelled", "exhausted:protected"),
     "no longer theirs": (
         lambda planned: planned.session.execute(sa.text("delete from person_contact")), "cancelled", "exhausted:unsafe_contact",
     ),

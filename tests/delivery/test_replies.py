@@ -1,6 +1,7 @@
 """What phones answer: obeyed at once, kept once, bound to the right person, and answered so that nobody learns anything."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
@@ -45,7 +46,8 @@ class Correspondence:
         if known is None:
             make_contact(self.session, person, value=phone(number), role=role, safety=Safety.YES)
         else:
-            self.session.add(PersonContact(person_id=person.id, contact_point_id=known.id, role=role, safety=Safety.YES))
+            link = {"role": role, "safety": Safety.YES, "consent_on": date(2022, 12, 1)}
+            self.session.add(PersonContact(person_id=person.id, contact_point_id=known.id, **link))
             self.session.flush()
 
     def launch(self, languages: tuple[str, ...] = ("es",), answers: tuple[str, ...] | None = None) -> None:
