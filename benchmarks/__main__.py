@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from benchmarks import callbacks, carrier, ground, importing, machine, planning, results, sending
+from benchmarks import callbacks, carrier, ground, importing, letters, machine, planning, results, sending
 from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
-FIGURES = ("import", "plan", "send", "callbacks", "carrier")
+FIGURES = ("import", "plan", "send", "callbacks", "carrier", "letters")
 MEMORY = (10_000, 100_000)  # people or rows, at which the peak memory of a worker is noted
 FULL = 1_000_000
 
@@ -26,6 +26,10 @@ def say(line: str) -> None:
 @click.option("--messages", type=click.IntRange(1), default=20_000, show_default=True, help="People texted a run.")
 @click.option("--reports", type=click.IntRange(2), default=20_000, show_default=True, help="Delivery reports a run.")
 @click.option("--carrier-people", type=click.IntRange(1), default=6_309, show_default=True, help="People of the end-to-end run.")
+@click.option("--letters", "letter_count", type=click.IntRange(1), default=300, show_default=True, help="Letters set a run.")
+@click.option(
+    "--run-letters", type=click.IntRange(1), default=letters.RUN_LETTERS, show_default=True, help="Letters of the print run."
+)
 @click.option("--memory", "sizes", multiple=True, type=click.IntRange(1), default=MEMORY, help="Sizes for the peak memory.")
 @click.option("--full", is_flag=True, help="Note the peak memory of a worker at 1,000,000 people too: an hour or so.")
 @click.option("--name", default="bench", show_default=True, help="Of the file with the results.")
@@ -39,12 +43,14 @@ def main(
     messages: int,
     reports: int,
     carrier_people: int,
+    letter_count: int,
+    run_letters: int,
     sizes: tuple[int, ...],
     full: bool,
     name: str,
     folder: Path,
 ) -> None:
-    """Measure import, planning, sending and callbacks, each beside its floor, on engines of their own."""
+    """Measure import, planning, sending, callbacks and letters, each beside its floor, on engines of their own."""
     wanted = only or FIGURES
     with ground.prepared() as on:
         described = machine.describe(on)
@@ -56,6 +62,7 @@ def main(
             ],
             "callbacks": lambda: callbacks.measure(on, callbacks=reports // 2 * 2, repeats=repeats, say=say),
             "carrier": lambda: [carrier.measure(on, people_count=carrier_people, say=say)],
+            "letters": lambda: [letters.measure(letters=letter_count, repeats=repeats, run_letters=run_letters, say=say)],
         }
         figures: list[Figure] = []
         for figure in FIGURES:
@@ -64,7 +71,7 @@ def main(
                 figures += measures[figure]()
     options: dict[str, object] = {
         "only": list(wanted), "repeats": repeats, "rows": rows, "people": people, "messages": messages, "reports": reports,
-        "carrier_people": carrier_people, "memory": list(sizes), "full": full,
+        "carrier_people": carrier_people, "letters": letter_count, "run_letters": run_letters, "memory": list(sizes), "full": full,
     }  # fmt: skip
     result = results.as_json(described, options, figures)
     path = results.write(folder, name, result)

@@ -14,8 +14,9 @@ TINY = {
     "send": ["--messages", "40", "--memory", "20"],
     "callbacks": ["--reports", "40"],
     "carrier": ["--carrier-people", "40"],
+    "letters": ["--letters", "4", "--run-letters", "4"],
 }
-WITH_FLOOR = {"import", "plan", "send", "callbacks"}
+WITH_FLOOR = {"import", "plan", "send", "callbacks", "letters"}
 
 
 @pytest.mark.parametrize("figure", TINY)

@@ -18,13 +18,14 @@ from outreach.notices.letters.letter import LetterContent
 from outreach.notices.letters.typesetting import POINTS, Pdf, Typesetter, as_pdf, require_glyphs
 from outreach.notices.letters.vendors import SHEET_HEIGHT, SHEET_WIDTH
 
-CHUNK = 25
+CHUNK = 15
 """Letters compiled at once. Larger is hardly faster and needs more memory, smaller repeats the fonts in more parts."""
 
 _MARK_HEIGHT = 0.5  # inches from the lower edge, in which the sequence mark stands
 _MARK = re.compile(r"(?P<run>\S+) · (?P<number>\d{6})/(?P<total>\d{6}) · p(?P<page>\d+)/(?P<pages>\d+)")
 _COVER = re.compile(r"(?P<run>\S+) · cover")
 _CREATED = re.compile(rb"/CreationDate\([^)]*\)")
+_ID_LENGTH = len("/ID[<><>]") + 2 * 32
 _IDS = re.compile(rb"/ID\[<[0-9A-F]{32}><[0-9A-F]{32}>\]")
 
 
@@ -70,7 +71,8 @@ def compose_run(
                 whole.new_page(SHEET_WIDTH * POINTS, SHEET_HEIGHT * POINTS, index=len(part))
         file = BytesIO()
         whole.save(file)
-    return PrintRun(as_pdf(_without_chance(file.getvalue())), tuple(pages_of))
+    _without_chance(file)
+    return PrintRun(as_pdf(file.getvalue()), tuple(pages_of))
 
 
 def count_run(data: bytes) -> CountedRun:
@@ -121,15 +123,20 @@ def _chunks(typesetter: Typesetter, run: str, letters: Sequence[LetterContent]) 
 
 def _append(whole: pypdfium2.PdfDocument, part: pypdfium2.PdfDocument, *, duplex: bool) -> list[int]:
     """Add a chunk's letters, and empty backs where they are wanted; the pages of each."""
-    pages_of: list[int] = []
-    for page, text in enumerate(_marks(part)):
+    pages_of = []
+    for text in _marks(part):
         mark = _MARK.fullmatch(text)
         assert mark, "every page of a letter has a mark"
         if mark["page"] == "1":
             pages_of.append(int(mark["pages"]))
-        whole.import_pages(part, pages=[page])
-        if duplex and mark["page"] == mark["pages"] and int(mark["pages"]) % 2:
-            whole.new_page(SHEET_WIDTH * POINTS, SHEET_HEIGHT * POINTS)
+    at = len(whole)
+    # All at once: each call would bring the fonts anew.
+    whole.import_pages(part)
+    for pages in pages_of:
+        at += pages
+        if duplex and pages % 2:
+            whole.new_page(SHEET_WIDTH * POINTS, SHEET_HEIGHT * POINTS, index=at)
+            at += 1
     return pages_of
 
 
@@ -160,9 +167,15 @@ def _cover(typesetter: Typesetter, run: str, pages_of: Sequence[int], facts: Seq
     return typesetter.compile("cover.typ", data)
 
 
-def _without_chance(data: bytes) -> bytes:
-    """PDFium writes the time into each file, and names it by a random number. Ours has no time, and its name is what is in it."""
-    data = _CREATED.sub(lambda found: b" " * len(found[0]), data)
-    at = list(_IDS.finditer(data))[-1].span()
-    name = hashlib.sha256(data[: at[0]] + data[at[1] :]).hexdigest()[:32].upper().encode()
-    return data[: at[0]] + b"/ID[<" + name + b"><" + name + b">]" + data[at[1] :]
+def _without_chance(file: BytesIO) -> None:
+    """PDFium writes the time into each file, and names it by a random number. Ours has no time, and its name is what is in it.
+
+    In place, since a print run is tens of megabytes.
+    """
+    with file.getbuffer() as data:
+        for found in _CREATED.finditer(data):
+            data[found.start() : found.end()] = b" " * len(found[0])
+        at = list(_IDS.finditer(data))[-1].start()
+        data[at : at + _ID_LENGTH] = b" " * _ID_LENGTH
+        name = hashlib.sha256(data).hexdigest()[:32].upper()
+        data[at : at + _ID_LENGTH] = f"/ID[<{name}><{name}>]".encode()
