@@ -64,7 +64,7 @@ class Said:
 @pages.get("/<uuid:run_id>")
 @allow()
 def show(run_id: UUID) -> ResponseReturnValue:
-    return _show(run_id, Form(day=now().date().isoformat()), Said())
+    return _show(run_id, Form(), Said())
 
 
 @pages.post("/<uuid:run_id>")
@@ -168,7 +168,10 @@ def _show(run_id: UUID, form: Form, said: Said) -> str:
         line = run_list.line(session, run_id)
         letters = run_list.letters(session, run_id)
         zone = _zone(session, run)
+    today = now().astimezone(zone).date().isoformat()
+    if not form.letter and not form.day:
+        form = replace(form, day=today)
     return render_template(
         "staff/packets/show.html", run=run, line=line, letters=letters, zone=zone.key, form=form, said=said, keys=KEYS,
-        paper=paper_words, spoken=languages.all_languages(), today=now().date(),
+        paper=paper_words, spoken=languages.all_languages(), today=today,
     )  # fmt: skip

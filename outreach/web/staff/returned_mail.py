@@ -90,6 +90,8 @@ def reveal() -> ResponseReturnValue:
     found = _letter()
     if found.person_id is None:
         abort(404)
+    if not found.again:
+        return _show(Bench(found=found, problem=_before())), 409
     by = Reader(account().actor, supervises=account().role == Role.SUPERVISOR)
     try:
         with panel().sessions.begin() as session:
@@ -112,7 +114,7 @@ def remail() -> ResponseReturnValue:
     except (ValueError, NoSuchAddress):
         return _show(_after(found.attempt_id, problem=_("Choose one of the addresses below."))), 400
     except NotReturned:
-        return _show(Bench(found=found, problem=_("Save first why the letter came back."))), 409
+        return _show(Bench(found=found, problem=_before())), 409
     except AlreadyThere:
         return _show(_after(found.attempt_id, problem=_("A letter of this step goes to that address already."))), 409
     except CampaignOver:
@@ -145,6 +147,10 @@ def _show(bench: Bench) -> str:
     return render_template(
         "staff/returned_mail/index.html", bench=bench, keys=KEYS, paper=paper_words, everybody=everybody, own=sum(own.values())
     )
+
+
+def _before() -> str:
+    return str(_("Save first why the letter came back."))
 
 
 def _unknown() -> str:
