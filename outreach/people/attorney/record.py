@@ -83,15 +83,15 @@ def match(session: Session, particulars: Particulars) -> list[Match]:
             for attorney_id in session.scalars(select(Attorney.id).where(column == vault.blind_index(clue, value))):
                 found.setdefault(attorney_id, clue)
     if particulars.email is not None:
-        at = select(Attorney.id, Attorney.name_sealed).join(ContactPoint, ContactPoint.id == Attorney.email_point_id)
+        at = select(Attorney).join(ContactPoint, ContactPoint.id == Attorney.email_point_id)
         index = vault.blind_index(ContactKind.EMAIL, particulars.email)
-        rows = session.execute(at.where(ContactPoint.value_index == index).order_by(Attorney.id)).all()
-        keys = keys_for(session, [row.id for row in rows])
-        for row in rows:
-            if row.id in keys and name_key(keys[row.id].open(SEALED["name"], row.id, row.name_sealed)) == name_key(
-                particulars.name
-            ):
-                found.setdefault(row.id, Clue.EMAIL)
+        others = session.scalars(at.where(ContactPoint.value_index == index).order_by(Attorney.id)).all()
+        keys = keys_for(session, [other.id for other in others])
+        for other in others:
+            # Two of one name at one firm are two, when each has an EOIR ID of their own.
+            told_apart = particulars.eoir_id is not None and other.eoir_id_index is not None
+            if other.id in keys and not told_apart and _name(other, keys[other.id]) == name_key(particulars.name):
+                found.setdefault(other.id, Clue.EMAIL)
     return [Match(attorney_id, clue) for attorney_id, clue in found.items()]
 
 
