@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pypdfium2.raw
@@ -153,7 +154,7 @@ def test_nothing_in_a_name_or_a_text_is_evaluated(nasty: str, typesetter: Typese
     ],
 )
 def test_a_character_without_a_glyph_is_refused_by_name_and_place(
-    changes: dict[str, tuple[str, ...]], where: str, typesetter: Typesetter
+    changes: dict[str, Any], where: str, typesetter: Typesetter
 ) -> None:
     content = samples.letter("es", **changes)
     (found,) = missing_glyphs(content)
