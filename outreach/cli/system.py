@@ -18,6 +18,7 @@ from outreach.access.sealing import FileKeyRing
 from outreach.engines.home import write_closed
 from outreach.sandbox.config import DEFAULT_ACCOUNT_SID
 from outreach.sandbox.control import Control
+from outreach.sandbox.mail_key import new_key, private_key, public_key
 from outreach.settings import Settings
 from outreach.supervisor import Program
 
@@ -38,7 +39,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The system, started. `control` speaks to the sandbox carrier."""
+    """The system, started. `control` speaks to the sandbox."""
 
     settings: Settings
     group: supervisor.Group
@@ -92,6 +93,13 @@ def _start(stack: ExitStack, plan: Plan) -> Running:
         "OUTREACH_TWILIO_ACCOUNT_SID": DEFAULT_ACCOUNT_SID,
         "OUTREACH_TWILIO_AUTH_TOKEN": kept["twilio_auth_token"],
         "OUTREACH_TWILIO_API_URL": sandbox_url,
+        "OUTREACH_SENDGRID_API_KEY": kept["sendgrid_api_key"],
+        "OUTREACH_SENDGRID_API_URL": sandbox_url,
+        "OUTREACH_SENDGRID_WEBHOOK_KEYS": public_key(private_key(kept["sandbox_webhook_key"])),
+        "OUTREACH_INBOUND_MAIL_PASSWORD": kept["inbound_mail_password"],
+        "OUTREACH_POSTGRID_API_KEY": kept["postgrid_api_key"],
+        "OUTREACH_POSTGRID_API_URL": sandbox_url,
+        "OUTREACH_POSTGRID_WEBHOOK_SECRET": kept["postgrid_webhook_secret"],
         "OUTREACH_BIND": f"127.0.0.1:{port}",
         **addresses,
     }
@@ -100,7 +108,7 @@ def _start(stack: ExitStack, plan: Plan) -> Running:
     say("Bringing the database up to date")
     db.migrate(chosen.database_url)
     group = stack.enter_context(supervisor.Group(logs=plan.folder / "log"))
-    say("Starting the sandbox carrier, two workers, the ticker and the panel")
+    say("Starting the sandbox, two workers, the ticker and the panel")
     sandbox = Program(
         "sandbox",
         [sys.executable, "-m", "outreach", "sandbox", "--population" if plan.population else "--no-population"],
@@ -112,6 +120,14 @@ def _start(stack: ExitStack, plan: Plan) -> Running:
             "SANDBOX_BOOKS": str(plan.folder / "sandbox.sqlite"),
             "SANDBOX_INBOUND_URL": f"{panel_url}/webhooks/twilio/inbound",
             "SANDBOX_NUMBERS": chosen.sms_sender,
+            "SENDGRID_API_KEY": kept["sendgrid_api_key"],
+            "SANDBOX_WEBHOOK_KEY": kept["sandbox_webhook_key"],
+            "SANDBOX_MAIL_EVENTS_URL": f"{panel_url}/webhooks/sendgrid/events",
+            "SANDBOX_INBOUND_MAIL_URL": f"{panel_url}/webhooks/sendgrid/inbound",
+            "SANDBOX_INBOUND_MAIL_PASSWORD": kept["inbound_mail_password"],
+            "POSTGRID_API_KEY": kept["postgrid_api_key"],
+            "POSTGRID_WEBHOOK_SECRET": kept["postgrid_webhook_secret"],
+            "SANDBOX_POST_WEBHOOK_URL": f"{panel_url}/webhooks/postgrid",
         },
         ready=supervisor.listening(sandbox_port),
     )
@@ -123,12 +139,24 @@ def _start(stack: ExitStack, plan: Plan) -> Running:
     return Running(chosen, group, panel_url, sandbox_url, Control(sandbox_url, kept["sandbox_control_token"]), failure)
 
 
+SECRETS: dict[str, Callable[[], str]] = {
+    "secret_key": lambda: secrets.token_hex(32),
+    "twilio_auth_token": lambda: secrets.token_hex(32),
+    "sandbox_control_token": lambda: secrets.token_hex(32),
+    "sendgrid_api_key": lambda: secrets.token_hex(32),
+    "sandbox_webhook_key": new_key,
+    "inbound_mail_password": lambda: secrets.token_hex(32),
+    "postgrid_api_key": lambda: secrets.token_hex(32),
+    "postgrid_webhook_secret": lambda: secrets.token_hex(32),
+}
+
+
 def _secrets(path: Path) -> dict[str, str]:
-    """This installation's own secrets, made at the first start and readable by their owner only."""
-    if not path.exists():
-        names = ("secret_key", "twilio_auth_token", "sandbox_control_token")
-        write_closed(path, json.dumps({name: secrets.token_hex(32) for name in names}))
-    kept: dict[str, str] = json.loads(path.read_text())
+    """This installation's own secrets, readable by their owner only. Those that an earlier version did not have are added."""
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if missing := SECRETS.keys() - kept.keys():
+        kept |= {name: SECRETS[name]() for name in missing}
+        write_closed(path, json.dumps(kept))
     return kept
 
 
