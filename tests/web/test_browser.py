@@ -22,10 +22,11 @@ from werkzeug.serving import make_server
 from outreach.access.accounts import Role
 from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.db import new_id
 from outreach.notices import notice
 from outreach.notices.notice import Notice, Purpose
 from outreach.people.contact import ContactKind, ContactRole, Safety
-from outreach.people.custody import Custody
+from outreach.people.custody import Custody, Facility
 from outreach.people.incident import Incident
 from outreach.people.person import Person
 from tests.factories import (
@@ -146,8 +147,17 @@ def work(session: Session, people: str) -> dict[str, str]:
     )
     make_message(session, running, make_contact(session, layla), layla, text="ok", language="es", state="unknown")
     reply = make_reply(session, "+12025550142", "شكراً لكم", layla)
+    facility = Facility(id=new_id(), code="FICTXA", name="Mesa Ficticia Processing Center")
+    session.add(facility)
     session.commit()
-    return {"PERSON": people, "NOTICE": str(shipped.id), "DRAFT": str(draft.id), "RUNNING": str(running.id), "REPLY": str(reply.id)}
+    return {
+        "FACILITY": str(facility.id),
+        "PERSON": people,
+        "NOTICE": str(shipped.id),
+        "DRAFT": str(draft.id),
+        "RUNNING": str(running.id),
+        "REPLY": str(reply.id),
+    }
 
 
 PAGES = {
@@ -157,6 +167,10 @@ PAGES = {
     "people, filtered": ("/people?custody=detained", Role.SUPERVISOR),
     "nobody": ("/people?custody=relief", Role.OFFICER),
     "file": ("/people/PERSON", Role.SUPERVISOR),
+    "new phone": ("/people/PERSON/contacts/new?kind=phone", Role.OFFICER),
+    "new address": ("/people/PERSON/contacts/new?kind=post", Role.SUPERVISOR),
+    "facilities": ("/facilities", Role.OFFICER),
+    "facility": ("/facilities/FACILITY", Role.SUPERVISOR),
     "audit": ("/audit", Role.AUDITOR),
     "accounts": ("/accounts", Role.SUPERVISOR),
     "new account": ("/accounts/new", Role.SUPERVISOR),
