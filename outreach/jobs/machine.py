@@ -165,4 +165,6 @@ def paper_rules(s: Settings) -> PaperRules:
 
 
 def roster_limits(chosen: Settings) -> roster.Limits:
-    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows)
+    return roster.Limits(
+        file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows, address_reuse=chosen.address_reuse_limit
+    )
