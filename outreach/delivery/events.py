@@ -16,9 +16,13 @@ from outreach.providers.contract import Refusal, Report
 
 ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
 
+# In the order of their keys, so that two batches with reports in common never wait for each other in a ring.
 KEEP = """
     insert into event (provider, key, attempt_id, provider_id, provider_status, state, error_code, received_at)
-    values (:provider, :key, :attempt, :provider_id, :status, :state, :code, now())
+    select :provider, r.key, r.attempt, r.provider_id, r.status, r.state, r.code, now()
+    from unnest(cast(:keys as text[]), cast(:attempts as uuid[]), cast(:provider_ids as text[]), cast(:statuses as text[]),
+        cast(:states as text[]), cast(:codes as text[])) as r(key, attempt, provider_id, status, state, code)
+    order by r.key
     on conflict (provider, key) do nothing
     returning id
 """
@@ -28,15 +32,17 @@ RANK = """(case {0} when 'open' then 0 when 'unknown' then 1 when 'not_sent' the
     when 'sent' then 40 when 'undelivered' then 50 when 'failed' then 50 when 'delivered' then 60
     when 'returned' then 70 end)"""
 
+# A report without the provider's own id, as that of an e-mail which came back long after, is known by our token alone.
 TAKE = f"""
     with fresh as (
-        select id, attempt_id, provider, provider_id, state, error_code,
+        select id, attempt_id, provider, nullif(provider_id, '') as provider_id, state, error_code,
             first_value(attempt_id) over (partition by provider, provider_id order by id) as first_attempt_id
         from (select * from event where applied_at is null order by id limit :size) waiting
     ),
     matched as (
         select f.*, a.message_id, a.number, a.state as attempt_state,
             case when a.id is null then 'no_attempt'
+                when f.provider_id is null then null
                 when a.provider_id <> f.provider_id or other.id is not null
                     or (a.provider_id is null and f.first_attempt_id <> f.attempt_id) then 'other_provider_id' end as problem
         from fresh f left join attempt a on a.id = f.attempt_id
@@ -53,8 +59,8 @@ TAKE = f"""
 
 # A report about an attempt that was given up is believed. Only while a newer one is alive it cannot be alive as well.
 ATTEMPTS = f"""
-    update attempt a set state = r.state, provider_id = r.provider_id, error_code = coalesce(r.code, a.error_code),
-        finished_at = coalesce(a.finished_at, now())
+    update attempt a set state = r.state, provider_id = coalesce(r.provider_id, a.provider_id),
+        error_code = coalesce(r.code, a.error_code), finished_at = coalesce(a.finished_at, now())
     from message m,
         unnest(cast(:attempts as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
         as r(id, state, provider_id, code)
@@ -95,20 +101,21 @@ CONTACTS = """
 """
 
 
-def keep(session: Session, provider: str, report: Report) -> bool:
-    """Store a verified report. False when it was stored before: providers repeat themselves."""
-    return session.execute(
+def keep(session: Session, provider: str, *reports: Report) -> int:
+    """Store verified reports; how many were not stored before: providers repeat themselves, also within one call."""
+    stored = session.scalars(
         text(KEEP),
         {
             "provider": provider,
-            "key": report.key,
-            "attempt": report.token,
-            "provider_id": report.provider_id,
-            "status": report.status,
-            "state": report.state,
-            "code": report.code,
+            "keys": [r.key for r in reports],
+            "attempts": [r.token for r in reports],
+            "provider_ids": [r.provider_id for r in reports],
+            "statuses": [r.status for r in reports],
+            "states": [r.state for r in reports],
+            "codes": [r.code for r in reports],
         },
-    ).first() is not None  # fmt: skip
+    )
+    return len(stored.all())
 
 
 Meaning = Callable[[str, str | None], Refusal]

@@ -12,15 +12,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from outreach.access import audit
 from outreach.access.accounts import Account
 from outreach.access.audit import Actor, ActorKind
-from outreach.access.sealing import vault_of
+from outreach.access.sealing import DataKey, vault_of
 from outreach.db import Base, new_id, now
 from outreach.delivery import words
-from outreach.delivery.projection import lock, project
+from outreach.delivery.closing import OPEN, Closing, close
 from outreach.delivery.words import ReplyKind
 from outreach.notices.house import House
 from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
 from outreach.people.contact import ContactKind, ContactPoint, ContactRole, ContactState, PersonContact
-from outreach.providers.contract import Inbound
+from outreach.providers.contract import Inbound, InboundMail
 
 ANSWERS_A_DAY = 3  # automatic answers to one phone: two machines must not talk to each other for ever
 
@@ -28,14 +28,16 @@ ANSWERS_A_DAY = 3  # automatic answers to one phone: two machines must not talk 
 class Binding(StrEnum):
     """How a reply was bound to a person, or why it was not."""
 
-    ONLY_PERSON = "only_person"  # one person uses this phone
+    ONLY_PERSON = "only_person"  # one person uses this phone or mailbox
+    UNPROVEN = "unproven"  # one person uses this mailbox, but anybody may have written the mail: staff decide
+    ATTORNEY = "attorney"  # it answers what an attorney was sent, or comes from where one is written to
     STAFF = "staff"  # a member of staff decided
     SHARED = "shared"  # several people use it: staff decide
     STRANGER = "stranger"  # nobody we know uses it
 
 
 class Reply(Base):
-    """One inbound text. `body_sealed` and `sender_sealed` are under the reply's own key, since a stranger has no contact point."""
+    """One inbound text or mail. What is sealed of it is under its own key, since a stranger has no contact point."""
 
     __tablename__ = "reply"
 
@@ -84,12 +86,12 @@ class NoReply(Exception):
 
 
 class NotTheirs(Exception):
-    """A reply can be bound only to a person who uses the phone it came from."""
+    """A reply can be bound only to a person who uses the phone or mailbox it came from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of an inbound text. `answer` is the text to send back, None for silence; `new` is False for a repetition."""
+    """What came of a text or mail. `answer` is the text to send back, None for silence; `new` is False for a repetition."""
 
     new: bool
     reply_id: UUID | None
@@ -111,37 +113,52 @@ def receive(session: Session, provider: str, inbound: Inbound, house: House) -> 
     )
     last = _last_message(session, contact.id) if contact else None
     heard = words.classify(inbound.text, last.language if last else None)
-    reply = Reply(id=new_id(), channel=Channel.SMS, provider=provider, provider_id=inbound.provider_id)
-    new = vault.new_key(reply.id)
-    people = _people_at(session, contact.id) if contact else []
+    people = people_at(session, contact.id) if contact else []
     binding = Binding.STRANGER if not people else Binding.ONLY_PERSON if len(people) == 1 else Binding.SHARED
     needs_human = heard.needs_human or binding != Binding.ONLY_PERSON or heard.kind not in SELF_EXPLANATORY
-    stored = session.scalar(
-        insert(Reply)
-        .values(
-            id=reply.id, channel=Channel.SMS, provider=provider, provider_id=inbound.provider_id,
-            contact_point_id=contact.id if contact else None, sender_index=sender_index,
-            sender_sealed=new.key.seal("reply.sender", reply.id, inbound.sender),
-            body_sealed=new.key.seal("reply.body", reply.id, inbound.text),
-            kind=heard.kind, needs_human=needs_human, message_id=last.id if last else None,
-            person_id=people[0].person_id if binding == Binding.ONLY_PERSON else None, binding=binding, received_at=now(),
-        )
-        .on_conflict_do_nothing(index_elements=["provider", "provider_id"])
-        .returning(Reply.id)
+    kept = keep(
+        session, Channel.SMS, provider, inbound, sender_index,
+        contact_point_id=contact.id if contact else None, kind=heard.kind, needs_human=needs_human,
+        message_id=last.id if last else None, person_id=people[0].person_id if binding == Binding.ONLY_PERSON else None,
+        binding=binding,
     )  # fmt: skip
-    if stored is None:
+    if kept is None:
         return Received(False, None, None, None)
-    session.add(new.stored())
     if contact is not None:
-        _obey(session, heard.kind, contact, people, reply.id)
+        _obey(session, heard.kind, contact, people, kept.subject)
     purpose = ANSWERED.get(heard.kind)
     answer = None
     if purpose and _answers_today(session, sender_index) < ANSWERS_A_DAY:
         # A phone that we wrote to is answered in the language of our text; any other in the language it used itself.
         answer = _answer(session, purpose, last.language if last else heard.language or "en", house)
         if answer is not None:
-            session.execute(text("update reply set answer = :purpose where id = :id"), {"purpose": purpose, "id": reply.id})
-    return Received(True, reply.id, heard.kind, answer)
+            session.execute(text("update reply set answer = :purpose where id = :id"), {"purpose": purpose, "id": kept.subject})
+    return Received(True, kept.subject, heard.kind, answer)
+
+
+def keep(
+    session: Session, channel: Channel, provider: str, inbound: Inbound | InboundMail, sender_index: bytes, **columns: object
+) -> DataKey | None:
+    """Store what came in under a key of its own, whose subject is the reply's id. None when it was stored before.
+
+    `columns` are the rest of the reply's.
+    """
+    reply_id = new_id()
+    new = vault_of(session).new_key(reply_id)
+    stored = session.scalar(
+        insert(Reply)
+        .values(
+            id=reply_id, channel=channel, provider=provider, provider_id=inbound.provider_id, sender_index=sender_index,
+            sender_sealed=new.key.seal("reply.sender", reply_id, inbound.sender),
+            body_sealed=new.key.seal("reply.body", reply_id, inbound.text), received_at=now(), **columns,
+        )
+        .on_conflict_do_nothing(index_elements=["provider", "provider_id"])
+        .returning(Reply.id)
+    )  # fmt: skip
+    if stored is None:
+        return None
+    session.add(new.stored())
+    return new.key
 
 
 # Replies that need no member of staff when one known person uses the phone: they say all there is to say.
@@ -152,7 +169,7 @@ ANSWERED = {ReplyKind.HELP: Purpose.HELP, ReplyKind.WRONG_PERSON: Purpose.WRONG_
 
 
 def bind(session: Session, reply_id: UUID, person_id: UUID, *, by: Account) -> Reply:
-    """Say whose reply this is. Raises NoReply, or NotTheirs for somebody who does not use that phone."""
+    """Say whose reply this is. Raises NoReply, or NotTheirs for somebody who does not use that phone or mailbox."""
     reply = _get(session, reply_id)
     if reply.contact_point_id is None or session.get(PersonContact, (person_id, reply.contact_point_id)) is None:
         raise NotTheirs(str(person_id))
@@ -194,42 +211,41 @@ def _last_message(session: Session, contact_point_id: UUID) -> _Last | None:
     return _Last(row.id, row.language) if row else None
 
 
-def _people_at(session: Session, contact_point_id: UUID) -> list[PersonContact]:
+def people_at(session: Session, contact_point_id: UUID) -> list[PersonContact]:
+    """Who uses a contact point."""
     return list(session.scalars(select(PersonContact).where(PersonContact.contact_point_id == contact_point_id)))
 
 
 def _obey(session: Session, kind: ReplyKind, contact: ContactPoint, people: list[PersonContact], reply_id: UUID) -> None:
     match kind:
-        case ReplyKind.STOP if contact.state in (ContactState.USABLE, ContactState.BAD):
-            _close(session, contact, ContactState.OPTED_OUT, "reply:stop", reply_id)
-        case ReplyKind.START if contact.state == ContactState.OPTED_OUT:
-            contact.state, contact.state_reason, contact.state_at = ContactState.USABLE, "reply:start", now()
-            audit.record(session, Actor(ActorKind.RECIPIENT, contact.id), "contact.reopen", "contact_point", contact.id)
-        case ReplyKind.WRONG_PERSON if contact.state != ContactState.QUARANTINED:
-            _close(session, contact, ContactState.QUARANTINED, "reply:wrong_person", reply_id)
+        case ReplyKind.STOP:
+            stop(session, contact, reply_id)
+        case ReplyKind.START:
+            reopen(session, contact)
+        case ReplyKind.WRONG_PERSON:
+            quarantine(session, contact, reply_id)
         case ReplyKind.ACKNOWLEDGE if len(people) == 1 and people[0].role == ContactRole.OWN:
             if contact.state != ContactState.QUARANTINED:
                 _told(session, people[0].person_id, contact.id)
 
 
-def _close(session: Session, contact: ContactPoint, state: ContactState, reason: str, reply_id: UUID) -> None:
-    """End a phone for everyone on it: nothing waiting goes out, and outcomes say what is true now."""
-    contact.state, contact.state_reason, contact.state_at = state, reason, now()
-    session.flush()
-    messages = list(session.scalars(text("select id from message where contact_point_id = :id"), {"id": contact.id}))
-    lock(session, messages)
-    session.execute(
-        text("""
-            update message set state = 'cancelled', reason = :reason, due_at = null, updated_at = now()
-            where id = any(:ids) and (state = 'ready' or (state = 'undelivered' and due_at is not null))
-        """),
-        {"ids": messages, "reason": "opted_out" if state == ContactState.OPTED_OUT else "wrong_number"},
-    )
-    project(session, messages)
-    audit.record(
-        session, Actor(ActorKind.RECIPIENT, contact.id), "contact.close", "contact_point", contact.id,
-        state=state, reply=str(reply_id),
-    )  # fmt: skip
+def stop(session: Session, contact: ContactPoint, reply_id: UUID) -> None:
+    """Somebody there asked us to stop."""
+    if contact.state in OPEN:
+        close(session, [Closing(contact, ContactState.OPTED_OUT, "reply:stop")], reply=str(reply_id))
+
+
+def reopen(session: Session, contact: ContactPoint) -> None:
+    """Whoever asked us to stop wants to hear from us again; that takes back nothing else."""
+    if contact.state == ContactState.OPTED_OUT:
+        contact.state, contact.state_reason, contact.state_at = ContactState.USABLE, "reply:start", now()
+        audit.record(session, Actor(ActorKind.RECIPIENT, contact.id), "contact.reopen", "contact_point", contact.id)
+
+
+def quarantine(session: Session, contact: ContactPoint, reply_id: UUID) -> None:
+    """Somebody there says that they are not the person: what arrived there has told nobody."""
+    if contact.state != ContactState.QUARANTINED:
+        close(session, [Closing(contact, ContactState.QUARANTINED, "reply:wrong_person")], reply=str(reply_id))
 
 
 def _told(session: Session, person_id: UUID, contact_point_id: UUID) -> None:

@@ -23,7 +23,7 @@ _LONGEST = 1600  # Twilio joins at most this many characters into one inbound me
 
 
 class ReplyKind(StrEnum):
-    """What a reply asks for. TEXT is whatever has to be read."""
+    """What a reply asks for. TEXT is whatever has to be read; AUTO_REPLY is told by a mail's headers and never by its words."""
 
     STOP = "stop"
     WRONG_PERSON = "wrong_person"
@@ -32,6 +32,7 @@ class ReplyKind(StrEnum):
     OTHER_LANGUAGE = "other_language"
     ACKNOWLEDGE = "acknowledge"
     START = "start"
+    AUTO_REPLY = "auto_reply"  # a machine wrote it: it answers nothing
     TEXT = "text"
 
 

@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.db import make_engine, make_sessions
 from outreach.settings import Settings
-from outreach.web import errors, gate, headers, languages, request_log, staff, uploads
+from outreach.web import errors, gate, headers, languages, mail_stop, request_log, staff, uploads
 from outreach.web.panel import Panel
 from outreach.web.webhooks import add_webhooks
 
@@ -61,6 +61,7 @@ def create_app(settings: Settings, sessions: sessionmaker[Session] | None = None
     errors.handle_errors(app)
     gate.public(app.view_functions["static"])
     staff.add_pages(app)
+    app.register_blueprint(mail_stop.pages)
     add_webhooks(app)
     gate.refuse_unguarded(app)
     return app

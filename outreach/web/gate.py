@@ -27,6 +27,7 @@ PUBLIC: frozenset[Role] = frozenset()
 ROLES = "_outreach_roles"  # the attribute of a view that holds who may open it
 POLLED = "_outreach_polled"  # the attribute of a view that pages ask by themselves
 UPLOAD = "_outreach_upload"  # the attribute of a view that takes a file as large as a roster may be
+BYTES = "_outreach_bytes"  # the attribute of a view that says how large its requests may be
 FORM_BYTES = 256 * 1024  # of any other request's body
 
 
@@ -65,6 +66,15 @@ def callback(view: View) -> View:
 def takes_file(view: View) -> View:
     """The request may be as large as a roster; every other one is limited to what a form needs."""
     return _mark(view, UPLOAD, value=True)
+
+
+def takes(size: int) -> Callable[[View], View]:
+    """The request's body may have so many bytes."""
+
+    def mark(view: View) -> View:
+        return _mark(view, BYTES, size)
+
+    return mark
 
 
 def polled(view: View) -> View:
@@ -109,7 +119,8 @@ def _check() -> ResponseReturnValue | None:
     view = current_app.view_functions[request.endpoint]
     roles: frozenset[Role] | None = getattr(view, ROLES, None)
     settings = panel().settings
-    request.max_content_length = settings.roster_max_bytes + FORM_BYTES if getattr(view, UPLOAD, False) else FORM_BYTES
+    largest: int = getattr(view, BYTES, FORM_BYTES)
+    request.max_content_length = settings.roster_max_bytes + FORM_BYTES if getattr(view, UPLOAD, False) else largest
     if roles is None:
         abort(403)
     if roles == PUBLIC:

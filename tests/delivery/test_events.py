@@ -60,7 +60,7 @@ class Journey:
         """Keep a report; whether it was a new one."""
         sid = sid or self.sid(attempt)
         report = Report(f"{sid}:{status}:{code or ''}", self.attempts[attempt], sid, status, STATES[status], code)
-        return events.keep(self.session, "twilio", report)
+        return events.keep(self.session, "twilio", report) == 1
 
     def apply(self) -> None:
         events.apply(self.session, size=100, meaning=jobs.meaning, attempts=3, retry_seconds=60, filtered=5)
