@@ -89,7 +89,7 @@ def test_the_same_roster_again_adds_nothing(bring: Bring, sessions: sessionmaker
     with sessions() as session:
         before = (count(session, Attorney), held(session))
     report = bring(rows, as_of=as_of)
-    assert (report.added.attorneys, report.added.representations, report.added.unchanged) == (0, 0, 4)
+    assert (report.added.attorneys, report.added.representations, report.added.new) == (0, 0, 0)
     with sessions() as session:
         assert (count(session, Attorney), held(session)) == before
         assert count(session, Person) == 4
