@@ -297,6 +297,7 @@ def raised(
     config = Config(
         account_sid=ACCOUNT, auth_token=TOKEN, books=folder / "books.sqlite", inbound_url=f"{web_url}/webhooks/twilio/inbound",
         status_delay_ms=2, retry_delay_ms=20, opt_out_replies=False,
+        post_api_key=TOKEN, post_webhook_secret=TOKEN, post_webhook_url=f"{web_url}/webhooks/postgrid", letter_delay_ms=2,
     )  # fmt: skip
     with Sandbox(config) as carrier:
         environ = environment(folder, database_url, redis_url, web_url, carrier.url) | {
@@ -328,6 +329,9 @@ def environment(folder: Path, database_url: str, redis_url: str, web_url: str, a
         "OUTREACH_TWILIO_ACCOUNT_SID": ACCOUNT,
         "OUTREACH_TWILIO_AUTH_TOKEN": TOKEN,
         "OUTREACH_SMS_RETRY_SECONDS": "60",
+        "OUTREACH_POSTGRID_API_URL": api_url,
+        "OUTREACH_POSTGRID_API_KEY": TOKEN,
+        "OUTREACH_POSTGRID_WEBHOOK_SECRET": TOKEN,
     }
 
 

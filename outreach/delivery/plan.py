@@ -185,18 +185,25 @@ def revisit(session: Session) -> int:
     added = 0
     for step in steps:
         assert step.planned_at is not None  # asked for above
-        since = (step.revisited_at or step.planned_at) - UNCOMMITTED
         step.revisited_at = now()
+        since = step.planned_at - UNCOMMITTED
         added += _decide(session, step, campaign.get(session, step.campaign_id), first=False, changed_since=since)
     session.flush()
     return added
 
 
 UNCOMMITTED = timedelta(minutes=10)  # an event is dated when it is written, and seen only once its import commits
-MOVED = """exists (
-    select 1 from custody_event ce
-    where ce.recorded_at > coalesce(step.revisited_at, step.planned_at)
-      and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = ce.person_id)
+# Somebody has moved since, or a message was found, when it should have left, to be for where somebody was before.
+MOVED = f"""(
+    exists (
+        select 1 from custody_event ce
+        where ce.recorded_at > coalesce(step.revisited_at - interval '{UNCOMMITTED.total_seconds()} seconds', step.planned_at)
+          and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = ce.person_id)
+    )
+    or exists (
+        select 1 from message m where m.step_id = step.id and m.state = 'cancelled'
+          and m.updated_at > coalesce(step.revisited_at, step.planned_at)
+    )
 )"""
 
 

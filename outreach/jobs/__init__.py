@@ -182,12 +182,12 @@ def sweep_once(m: Machine) -> sweep.Swept:
     """Everything that a sweep does. Safe to repeat, and to run twice at once."""
     s = m.settings
     with m.sessions.begin() as session:
+        pulled = pulling.pull_moved(session)
+    with m.sessions.begin() as session:
         swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     if swept.planned:
         with m.sessions.begin() as session:
             plan.refresh_statistics(session)
-    with m.sessions.begin() as session:
-        pulled = pulling.pull_moved(session)
     with m.sessions.begin() as session:
         forgotten = print_room.forget_unprinted(session)
     waits = reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, s.poll_after_seconds)
