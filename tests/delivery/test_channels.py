@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,6 +14,7 @@ from outreach.access.accounts import Account, Role
 from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns import audience, campaign, rules
 from outreach.campaigns.campaign import Campaign, Step
+from outreach.campaigns.outcome import OutcomeState
 from outreach.campaigns.rules import NotAllowedRule, Rule
 from outreach.db import new_id, now
 from outreach.delivery import plan
@@ -32,6 +34,7 @@ from outreach.providers.contract import Mail
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.factories import (
     make_account,
+    make_campaign,
     make_contact,
     make_custody_event,
     make_facility,
@@ -39,7 +42,7 @@ from tests.factories import (
     make_person,
     make_rendition,
 )
-from tests.stage import ANY_HOUR, make_campaign, phone
+from tests.stage import ANY_HOUR, phone
 
 ADDRESS = "12 Sample Street\nSpringfield, IL 62701"
 PAPER = PaperRules(vendors.load("generic_10"), ("Letter Line", "PO Box 5550", "Springfield, IL 62701"), "Office of Notices", True)
@@ -58,7 +61,7 @@ class Office:
     campaign: Campaign | None = None
     facilities: dict[str, UUID] = field(default_factory=dict)
 
-    def person(self, custody: Custody = Custody.RELEASED, facility: str | None = None, **columns: object) -> Person:
+    def person(self, custody: Custody = Custody.RELEASED, facility: str | None = None, **columns: Any) -> Person:
         person = make_person(self.session, incident=self.incident, custody=Custody.UNKNOWN, **columns)
         self.moved(person, custody, facility, as_of=date(2022, 12, 2))
         return person
@@ -442,7 +445,7 @@ def test_everybody_of_the_audience_is_counted_once_whatever_the_ladder(office: O
     preview = audience.preview(office.session, office.notice_id, {"incidents": [str(office.incident.id)]}, ways)
     assert preview.people == len(people)
     planned = office.session.scalar(sa.text("select count(*) from outcome where state = 'planned'"))
-    assert preview.count(audience.OutcomeState.PLANNED) == planned
+    assert preview.count(OutcomeState.PLANNED) == planned
 
 
 def test_the_shipped_plan_never_texts_who_is_inside_and_never_serves_who_is_outside(session: Session) -> None:

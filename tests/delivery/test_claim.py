@@ -18,6 +18,7 @@ from outreach.people.contact import ContactPoint, ContactRole
 from outreach.people.custody import Custody
 from outreach.people.incident import Exposure
 from outreach.people.person import Person
+from outreach.providers.contract import Envelope
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.factories import make_account, make_contact, make_custody_event, make_incident, make_person
 from tests.stage import make_notice, make_running, phone
@@ -111,6 +112,7 @@ def test_what_changed_since_planning_keeps_a_text_back(session: Session, change:
 def test_without_a_change_it_goes(session: Session) -> None:
     planned = Planned(session)
     (claimed,) = planned.claim().claimed
+    assert isinstance(claimed.envelope, Envelope)
     assert (claimed.envelope.to, planned.message(), planned.outcome()) == (phone(1), "submitting", "planned")
 
 

@@ -15,14 +15,18 @@ from outreach.db import new_id, now
 from outreach.delivery import manifest, plan
 from outreach.delivery.letter import PrintRun
 from outreach.jobs import sending
+from outreach.jobs.machine import paper_rules
 from outreach.notices import notice
 from outreach.notices.channel import Channel
+from outreach.notices.letters.print_run import compose_run
+from outreach.notices.letters.typesetting import Typesetter
 from outreach.people.contact import AddressGrade, ContactKind
 from outreach.people.custody import Custody
 from outreach.people.person import Person
 from outreach.providers.postgrid import PostGridLetters
 from tests.factories import (
     make_account,
+    make_campaign,
     make_contact,
     make_custody_event,
     make_facility,
@@ -30,7 +34,7 @@ from tests.factories import (
     make_person,
     make_rendition,
 )
-from tests.stage import ANY_HOUR, Stage, make_campaign
+from tests.stage import ANY_HOUR, Stage
 
 LETTER = "# A sample letter\n\nDear ((name)),\n\nyour code is ((code)), your reference ((reference))."
 POSTGRID = {"post_provider": "postgrid"}
@@ -117,7 +121,7 @@ def test_a_worker_that_dies_while_it_sets_letters_leaves_none_unprinted_and_none
 def test_a_run_that_comes_too_late_is_not_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker was frozen for so long that its letters were given up; another run has them, or will."""
     cast(stage)
-    real = sending.compose_run
+    real = compose_run
 
     def slow(*args: Any, **options: Any) -> Any:
         stage.later(hours=1)
@@ -126,9 +130,7 @@ def test_a_run_that_comes_too_late_is_not_kept(stage: Stage, monkeypatch: pytest
 
     with monkeypatch.context() as patch:
         patch.setattr(sending, "compose_run", slow)
-        sending._to_print_room(
-            stage.machine, sending.Typesetter(sending.paper_rules(stage.settings).vendor), Channel.HAND, stage.campaign_id
-        )
+        sending._to_print_room(stage.machine, Typesetter(paper_rules(stage.settings).vendor), Channel.HAND, stage.campaign_id)
     assert stage.scalar("select count(*) from print_run") == 0
     jobs.letters_due(stage.machine)
     everything_is_in_one_run(stage)
