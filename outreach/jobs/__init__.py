@@ -4,6 +4,7 @@ Redis is only the doorbell: each job asks PostgreSQL what there is to do, so tha
 nothing. Jobs carry ids only, are few and long, and are the only functions that a worker will run.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -81,6 +82,7 @@ QUEUE = "outreach"  # one queue for each worker: a worker on several was measure
 LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
+LETTERS_NICE = 10
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
 
@@ -100,6 +102,8 @@ def dispatch_mail() -> None:
 
 def dispatch_letters() -> None:
     """Set the letters that are due, for a while; ring again when there are more."""
+    # Setting letters takes a whole core for minutes. This process is the job's own, so that nothing else waits behind it.
+    os.nice(LETTERS_NICE)
     m = machine()
     if letters_due(m).more:
         ring(m.settings, dispatch_letters)
@@ -107,11 +111,15 @@ def dispatch_letters() -> None:
 
 def plan_campaign(campaign_id: str) -> None:
     """Plan the steps of a launched campaign that are due."""
-    with machine().sessions.begin() as session:
-        steps = session.scalars(
-            text("select id from step where campaign_id = :id and planned_at is null order by position"), {"id": UUID(campaign_id)}
-        ).all()
-        planned = sum(plan.plan(session, step) for step in plan.due_steps(session) if step in steps)
+    planned = 0
+    while True:
+        with machine().sessions.begin() as session:
+            steps = session.scalars(text("select id from step where campaign_id = :id"), {"id": UUID(campaign_id)}).all()
+            # A step is due once those before it are planned, so each turn may bring another.
+            found = [step for step in plan.due_steps(session) if step in steps]
+            planned += sum(plan.plan(session, step) for step in found)
+        if not found:
+            break
     if planned:
         with machine().sessions.begin() as session:
             plan.refresh_statistics(session)
