@@ -5,6 +5,7 @@ Everything speaks as it does in life: the real Twilio client, real callbacks ove
 
 import hashlib
 import importlib
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ from outreach.delivery.message import Attempt
 from outreach.jobs import Machine
 from outreach.notices import starter
 from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
-from outreach.people.contact import ContactPoint
+from outreach.people.contact import ContactKind, ContactPoint
 from outreach.people.incident import Incident
 from outreach.people.person import Person
 from outreach.sandbox.config import Config
@@ -46,7 +47,7 @@ TOKEN = "a token of the test carrier"
 ACCOUNT = "AC" + "5a" * 16
 ANY_HOUR = {"window_start": clock(0), "window_end": clock(0), "window_reason": "a test has no night"}
 AREAS = (202, 203, 205, 206, 207, 208, 209, 210, 212, 213)
-TEXTS = {(t.language, Purpose(t.kind)): t.text for t in starter.load() if t.channel == "sms"}
+SHIPPED = {(t.channel, t.language, Purpose(t.kind)): t for t in starter.load()}
 
 
 def phone(number: int) -> str:
@@ -54,27 +55,46 @@ def phone(number: int) -> str:
     return f"+1{AREAS[number // 100 % len(AREAS)]}555{100 + number % 100:04}"
 
 
+def mailbox(number: int) -> str:
+    """A mailbox that receives and stays silent."""
+    return f"sample.{number}@example.org"
+
+
 def make_notice(
-    session: Session, languages: Sequence[str] = ("es",), *, purpose: Purpose = Purpose.NOTICE, by: Account | None = None
+    session: Session,
+    languages: Sequence[str] = ("es",),
+    *,
+    purpose: Purpose = Purpose.NOTICE,
+    by: Account | None = None,
+    channels: Sequence[Channel] = (Channel.SMS,),
 ) -> Notice:
-    """A notice whose starter texts in these languages are approved."""
+    """A notice whose starter texts in these languages and for these channels are approved; those for attorneys in English."""
     by = by or make_account(session, Role.APPROVER)
     notice = Notice(id=new_id(), title="Sample notice", purpose=purpose)
     session.add(notice)
     session.flush()
-    for language in languages:
+    for channel, language in dict.fromkeys((c, "en" if c.to_attorney else language) for c in channels for language in languages):
+        shipped = SHIPPED[channel, language, purpose]
         session.add(
             Rendition(
-                id=new_id(), notice_id=notice.id, channel=Channel.SMS, language=language, version=1,
-                text=TEXTS[language, purpose], state=RenditionState.APPROVED, approved_by=by.id, approved_at=now(), policy="test",
+                id=new_id(), notice_id=notice.id, channel=channel, language=language, version=1, subject=shipped.subject,
+                text=shipped.text, state=RenditionState.APPROVED, approved_by=by.id, approved_at=now(), policy="test",
             )
         )  # fmt: skip
     session.flush()
     return notice
 
 
-def make_running(session: Session, incident: Incident, notice: Notice, *, waits: Sequence[int] = (0,), **columns: Any) -> Campaign:
-    """A launched campaign about everybody of the incident, one step a wait (hours after the launch)."""
+def make_running(
+    session: Session,
+    incident: Incident,
+    notice: Notice,
+    *,
+    waits: Sequence[int] = (0,),
+    steps: Sequence[tuple[Channel, int]] = (),
+    **columns: Any,
+) -> Campaign:
+    """A launched campaign about everybody of the incident: `steps` with their waits (hours after the launch), or a text a wait."""
     values = (
         {"notice_id": notice.id, "audience": {"incidents": [str(incident.id)]}, "launched_at": now() - timedelta(minutes=1)}
         | ANY_HOUR
@@ -82,8 +102,8 @@ def make_running(session: Session, incident: Incident, notice: Notice, *, waits:
     )
     campaign = make_campaign(session, **values)
     session.add_all(
-        Step(id=new_id(), campaign_id=campaign.id, position=position, channel=Channel.SMS, wait_hours=wait)
-        for position, wait in enumerate(waits, start=1)
+        Step(id=new_id(), campaign_id=campaign.id, position=position, channel=channel, wait_hours=wait)
+        for position, (channel, wait) in enumerate(steps or [(Channel.SMS, wait) for wait in waits], start=1)
     )
     session.flush()
     return campaign
@@ -95,6 +115,16 @@ def make_recipients(session: Session, incident: Incident, count: int, first: int
     for number in range(first, first + count):
         person = make_person(session, incident=incident, **columns)
         make_contact(session, person, value=phone(number))
+        people.append(person)
+    return people
+
+
+def make_mail_recipients(session: Session, incident: Incident, mailboxes: Sequence[str], **columns: Any) -> list[Person]:
+    """People who each have a mailbox of their own."""
+    people = []
+    for address in mailboxes:
+        person = make_person(session, incident=incident, **columns)
+        make_contact(session, person, value=address, kind=ContactKind.EMAIL)
         people.append(person)
     return people
 
@@ -128,6 +158,16 @@ class Stage:
             self.incident_id, self.campaign_id = incident.id, campaign.id
             return [person.id for person in found]
 
+    def cast_mail(self, mailboxes: Sequence[str], *, steps: Sequence[tuple[Channel, int]] = ((Channel.EMAIL, 0),)) -> list[UUID]:
+        """Put a recipient a mailbox and a running campaign about them on stage; the people's ids."""
+        channels = list(dict.fromkeys(channel for channel, _ in steps))
+        with self.sessions.begin() as session:
+            incident = make_incident(session)
+            campaign = make_running(session, incident, make_notice(session, channels=channels), steps=steps)
+            found = make_mail_recipients(session, incident, mailboxes)
+            self.incident_id, self.campaign_id = incident.id, campaign.id
+            return [person.id for person in found]
+
     def plan(self) -> None:
         with self.sessions.begin() as session:
             for step in plan.due_steps(session):
@@ -135,6 +175,9 @@ class Stage:
 
     def dispatch(self) -> int:
         return jobs.send_due(self.machine).sent
+
+    def dispatch_mail(self) -> int:
+        return jobs.mail_due(self.machine).sent
 
     def callbacks(self, *, within: float = float("inf")) -> None:
         """Let the carrier report everything that is due, and apply it."""
@@ -146,6 +189,10 @@ class Stage:
         for _ in range(rounds):
             jobs.sweep_once(self.machine)
             self.dispatch()
+            if self.scalar(
+                "select exists (select 1 from message where channel in ('email', 'attorney_email') and state = 'ready')"
+            ):
+                self.dispatch_mail()
             self.callbacks()
             if self.is_quiet():
                 return
@@ -194,11 +241,23 @@ class Stage:
             )
             return dict(Counter(row.name for row in rows))
 
+    def answer_mail(self, address: str, body: str, **how: bool) -> None:
+        """The owner of a mailbox answers the last mail it got, and that comes to us. `how` is as of `Control.answer_mail`."""
+        self.control.answer_mail(address, body, **how)
+        self.callbacks()
+
     def contact(self, number: int) -> ContactPoint:
         """The contact point of `phone(number)`, detached."""
+        return self._contact(ContactKind.PHONE, phone(number))
+
+    def mailbox(self, address: str) -> ContactPoint:
+        """The contact point of a mailbox, detached."""
+        return self._contact(ContactKind.EMAIL, address)
+
+    def _contact(self, kind: ContactKind, value: str) -> ContactPoint:
         with self.sessions() as session:
             vault: Vault = session.info["vault"]
-            index = vault.blind_index("phone", phone(number))
+            index = vault.blind_index(kind, value)
             return session.scalars(sa.select(ContactPoint).where(ContactPoint.value_index == index)).one()
 
     def check_promises(self) -> None:
@@ -219,15 +278,21 @@ class Stage:
         assert sum(self.outcomes().values()) == (audience if planned else 0)
 
     def check_books(self, *, settled: bool = True) -> None:
-        """Our database against the carrier's own books, text by text, by the token in the callback address.
+        """Our database against the providers' own books, text by text and mail by mail, by the token that each has with it.
 
         `settled`: nothing is undecided any more, so that both must agree on everything.
         """
+        self._check_texts(settled=settled)
+        self._check_mails(settled=settled)
+
+    def _check_texts(self, *, settled: bool) -> None:
         texts = list(self.control.messages())
         by_token = {token_of(text): text for text in texts}
         assert len(by_token) == len(texts), "one attempt was handed over twice"
         with self.sessions() as session:
-            attempts = {attempt.id: attempt for attempt in session.scalars(sa.select(Attempt))}
+            attempts = {
+                attempt.id: attempt for attempt in session.scalars(sa.select(Attempt).where(Attempt.channel == Channel.SMS))
+            }
             assert by_token.keys() <= attempts.keys(), "the carrier has a text that we know nothing of"
             for token, attempt in attempts.items():
                 check_attempt(session, attempt, by_token.get(token), settled=settled)
@@ -236,6 +301,30 @@ class Stage:
                 if text["status"] not in ("undelivered", "failed"):
                     alive[attempts[token].message_id] += 1
         assert max(alive.values(), default=0) <= 1, "a text that did not fail was sent again"
+
+    def _check_mails(self, *, settled: bool) -> None:
+        found = list(self.control.mails())
+        by_token = {UUID(json.loads(mail["arguments"])["token"]): mail for mail in found}
+        assert len(by_token) == len(found), "one attempt was handed over twice"
+        with self.sessions() as session:
+            rows = session.scalars(sa.select(Attempt).where(Attempt.channel.in_([Channel.EMAIL, Channel.ATTORNEY_EMAIL])))
+            attempts = {attempt.id: attempt for attempt in rows}
+        assert by_token.keys() <= attempts.keys(), "the provider has a mail that we know nothing of"
+        alive: Counter[UUID] = Counter()
+        for token, attempt in attempts.items():
+            taken = attempt.state not in ("open", "unknown", "not_sent", "refused")
+            if settled:
+                assert attempt.state not in ("open", "unknown"), "an attempt was left undecided"
+                assert (token in by_token) == taken, "we and the provider disagree on whether it has a mail"
+            elif taken:
+                assert token in by_token, "we call a mail accepted that the provider does not have"
+            if token in by_token and by_token[token]["status"] not in ("blocked", "dropped"):
+                alive[attempt.message_id] += 1
+        assert max(alive.values(), default=0) <= 1, "a mail that was not refused was sent again"
+
+    def mailed(self) -> int:
+        """Mails that the provider has accepted."""
+        return int(self.control.summary()["mail"]["accepted"])
 
     def accepted(self) -> int:
         return int(self.control.summary()["accepted"])
@@ -297,12 +386,15 @@ def raised(
     config = Config(
         account_sid=ACCOUNT, auth_token=TOKEN, books=folder / "books.sqlite", inbound_url=f"{web_url}/webhooks/twilio/inbound",
         status_delay_ms=2, retry_delay_ms=20, opt_out_replies=False,
+        sendgrid_api_key=TOKEN, mail_events_url=f"{web_url}/webhooks/sendgrid/events",
+        inbound_mail_url=f"{web_url}/webhooks/sendgrid/inbound", inbound_mail_password=TOKEN,
         post_api_key=TOKEN, post_webhook_secret=TOKEN, post_webhook_url=f"{web_url}/webhooks/postgrid", letter_delay_ms=2,
     )  # fmt: skip
     with Sandbox(config) as carrier:
         environ = environment(folder, database_url, redis_url, web_url, carrier.url) | {
-            f"OUTREACH_{name.upper()}": value for name, value in (overrides or {}).items()
+            "OUTREACH_SENDGRID_WEBHOOK_KEYS": carrier.control.webhook_key()
         }
+        environ |= {f"OUTREACH_{name.upper()}": value for name, value in (overrides or {}).items()}
         chosen = settings.load(environ)
         app.append(create_app(chosen, sessions))
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -329,6 +421,9 @@ def environment(folder: Path, database_url: str, redis_url: str, web_url: str, a
         "OUTREACH_TWILIO_ACCOUNT_SID": ACCOUNT,
         "OUTREACH_TWILIO_AUTH_TOKEN": TOKEN,
         "OUTREACH_SMS_RETRY_SECONDS": "60",
+        "OUTREACH_SENDGRID_API_URL": api_url,
+        "OUTREACH_SENDGRID_API_KEY": TOKEN,
+        "OUTREACH_INBOUND_MAIL_PASSWORD": TOKEN,
         "OUTREACH_POSTGRID_API_URL": api_url,
         "OUTREACH_POSTGRID_API_KEY": TOKEN,
         "OUTREACH_POSTGRID_WEBHOOK_SECRET": TOKEN,

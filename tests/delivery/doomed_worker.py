@@ -7,6 +7,7 @@ from typing import Any
 
 from outreach import jobs
 from outreach.delivery import dispatch
+from outreach.providers.sendgrid import SendGridMail
 from outreach.providers.twilio import TwilioTexts
 
 
@@ -46,9 +47,17 @@ async def send_then_strike(self: TwilioTexts, envelope: Any) -> Any:
     return receipt
 
 
+async def mail_then_strike(self: SendGridMail, mail: Any) -> Any:
+    receipt = await send_mail(self, mail)
+    answers.append(receipt)
+    if len(answers) == 2:
+        strike()
+    return receipt
+
+
 how, point = [sys.argv[1]], sys.argv[2]
 answers: list[Any] = []
-send = TwilioTexts.send
+send, send_mail, work = TwilioTexts.send, SendGridMail.send, jobs.dispatch
 match point:
     case "before the claim is committed":
         dispatch.claim = after(dispatch.claim)  # type: ignore[attr-defined]
@@ -64,6 +73,8 @@ match point:
         dispatch.record = after(dispatch.record)  # type: ignore[attr-defined]
     case "after recording, at the next claim":
         dispatch.claim = before(dispatch.claim, nth=2)  # type: ignore[attr-defined]
+    case "after the second mail":
+        SendGridMail.send, work = mail_then_strike, jobs.dispatch_mail  # type: ignore[method-assign]
     case _:
         raise SystemExit(f"There is no point {point!r}.")
-jobs.dispatch()
+work()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,11 @@ SMALL = {"sms_batch": "4", "sms_in_flight": "1", "lease_seconds": "5", "sms_time
 pytestmark = pytest.mark.parametrize("stage", [SMALL], indirect=True)
 
 
-def start(stage: Stage, how: str, point: str) -> subprocess.Popen[bytes]:
+def start(stage: Stage, how: str, point: str, overrides: Mapping[str, str] = SMALL) -> subprocess.Popen[bytes]:
     """A worker process that does to itself `how` (kill, freeze) at `point`."""
     s = stage.settings
     environ = environment(s.key_ring.parent, s.database_url, s.redis_url, stage.web_url, stage.carrier.url)
-    ours = {f"OUTREACH_{name.upper()}": value for name, value in SMALL.items()}
+    ours = {f"OUTREACH_{name.upper()}": value for name, value in overrides.items()}
     path = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
     return subprocess.Popen([sys.executable, str(WORKER), how, point], env=environ | ours | path)
 
