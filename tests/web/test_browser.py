@@ -22,17 +22,20 @@ from werkzeug.serving import make_server
 from outreach.access.accounts import Role
 from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.campaigns.outcome import OutcomeState, Reason
-from outreach.db import new_id
+from outreach.db import new_id, now
 from outreach.notices import notice
 from outreach.notices.notice import Notice, Purpose
+from outreach.people.attorney import AppearanceForm, Ending, representation
 from outreach.people.contact import ContactKind, ContactRole, Safety
 from outreach.people.custody import Custody, Facility
+from outreach.people.file import Reader
 from outreach.people.incident import Incident
 from outreach.people.person import Person
 from tests.factories import (
     PASSWORD,
     TOTP_SECRET,
     make_account,
+    make_attorney,
     make_campaign,
     make_contact,
     make_incident,
@@ -40,6 +43,7 @@ from tests.factories import (
     make_outcome,
     make_person,
     make_reply,
+    make_representation,
 )
 from tests.web.conftest import SignIn
 
@@ -149,8 +153,17 @@ def work(session: Session, people: str) -> dict[str, str]:
     reply = make_reply(session, "+12025550142", "شكراً لكم", layla)
     facility = Facility(id=new_id(), code="FICTXA", name="Mesa Ficticia Processing Center")
     session.add(facility)
+    attorney = make_attorney(session, name="Avery Q. Sample", firm="Example Legal Aid", post="12 Example Street", bar_state="CA")
+    waiting = make_representation(session, layla, attorney, verified=False)
+    for person in session.scalars(sa.select(Person)):
+        make_representation(session, person, attorney, form=AppearanceForm.EOIR28)
+    gone = make_representation(session, layla, make_attorney(session))
+    supervisor = Reader(make_account(session, Role.SUPERVISOR).actor, supervises=True)
+    representation.end(session, gone.id, ended_as=Ending.WITHDRAWN, on=now().date(), by=supervisor)
     session.commit()
     return {
+        "ATTORNEY": str(attorney.id),
+        "APPEARANCE": str(waiting.id),
         "FACILITY": str(facility.id),
         "PERSON": people,
         "NOTICE": str(shipped.id),
@@ -171,6 +184,14 @@ PAGES = {
     "new address": ("/people/PERSON/contacts/new?kind=post", Role.SUPERVISOR),
     "facilities": ("/facilities", Role.OFFICER),
     "facility": ("/facilities/FACILITY", Role.SUPERVISOR),
+    "attorneys": ("/attorneys", Role.OFFICER),
+    "attorney": ("/attorneys/ATTORNEY", Role.OFFICER),
+    "attorney, new": ("/attorneys/new", Role.OFFICER),
+    "attorney, changed": ("/attorneys/ATTORNEY/edit", Role.SUPERVISOR),
+    "appearances to verify": ("/attorneys/ATTORNEY/verify", Role.SUPERVISOR),
+    "who represents": ("/attorneys/for/PERSON", Role.OFFICER),
+    "new appearance": ("/attorneys/ATTORNEY/for/PERSON", Role.OFFICER),
+    "appearance, ended": ("/attorneys/representations/APPEARANCE/end", Role.OFFICER),
     "audit": ("/audit", Role.AUDITOR),
     "accounts": ("/accounts", Role.SUPERVISOR),
     "new account": ("/accounts/new", Role.SUPERVISOR),
