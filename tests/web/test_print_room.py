@@ -177,7 +177,7 @@ def test_a_letter_is_taken_out_by_its_code(session: Session, run: PrintRun, page
     code = session.scalars(sa.select(Letter.return_code).where(Letter.run_id == run.id, Letter.sequence == 2)).one()
     submit(officer, f"/print-room/{run.id}/take-out", {"letter": code.lower(), "reason": "damaged"})
     found = page(officer, f"/print-room/{run.id}")
-    assert f"2 {code} Spanish Taken out It is damaged" in found.text
+    assert f"2 {code} Spanish Pulled It is damaged" in found.text
     page(officer, f"/print-room/{run.id}/take-out", post={"letter": code, "reason": "damaged"}, status=409)
 
 

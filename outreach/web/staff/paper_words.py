@@ -24,7 +24,7 @@ RUN_STATES: Words = {
 
 LETTER_STATES: Words = {
     LetterState.ON_ITS_WAY: _l("In the run"),
-    LetterState.PULLED: _l("Taken out"),
+    LetterState.PULLED: _l("Pulled"),
     LetterState.RETURNED: _l("Came back"),
     LetterState.SERVED: _l("Handed over to the person"),
     LetterState.NOT_SERVED: _l("Not handed over to the person"),
