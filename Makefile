@@ -91,4 +91,4 @@ $(vendor): package-lock.json outreach/cli/assets.py .venv/.runtime
 .PHONY: var/messages.pot
 var/messages.pot:
 	@mkdir -p var
-	@$(venv)/pybabel --quiet extract -F pyproject.toml -k _l -k Refused -k NotApproved -k _expect:3 --no-location --sort-output --no-wrap -o $@ .
+	@$(venv)/pybabel --quiet extract -F pyproject.toml -k _l -k Refused -k NotApproved -k NotAllowedRule -k _expect:3 --no-location --sort-output --no-wrap -o $@ .

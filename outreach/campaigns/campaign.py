@@ -25,6 +25,9 @@ from outreach.db import Base, new_id, now
 from outreach.notices.notice import Channel, Rendition, RenditionState
 
 
+SHORTEST_WINDOW = 7  # hours: in summer New York and Honolulu are six apart (see `delivery.claim`)
+
+
 class NoCampaign(Exception):
     """There is no campaign with this id."""
 
@@ -296,10 +299,20 @@ def _describe(
     reason = (window_reason or "").strip() or None
     if start > end:
         raise Refused("The hours end before they begin. Give the earliest hour first.")
+    if start != end and _hours(start, end) < SHORTEST_WINDOW:
+        raise Refused(
+            "The hours are too short. A phone whose time zone is not known is texted only while they are open from the east coast"
+            " to Hawaii, which can be six hours apart. Give %(hours)s hours at least.",
+            hours=SHORTEST_WINDOW,
+        )
     if start == end and reason is None:
         raise Refused("Texts at any hour of the night need a reason: write it down, or choose hours of the day.")
     campaign.title, campaign.notice_id, campaign.audience = title.strip(), notice_id, audience
     campaign.window_start, campaign.window_end, campaign.window_reason = start, end, reason
+
+
+def _hours(start: time, end: time) -> float:
+    return (end.hour - start.hour) + (end.minute - start.minute) / 60
 
 
 def _set_ladder(session: Session, campaign: Campaign, ladder: Sequence[Rung]) -> None:

@@ -14,9 +14,19 @@ class OutcomeState(StrEnum):
     PLANNED = "planned"  # a message is decided on and not yet handed over
     IN_PROGRESS = "in_progress"  # handed over, or not known
     REACHED = "reached"  # a report says that it arrived: not yet that the person read it
-    TOLD = "told"  # the person answered from their own phone that they have it
+    TOLD = "told"  # the person answered that they have it, or it was handed to them against a receipt
     EXHAUSTED = "exhausted"  # every step was tried or is impossible: `reason` says what stopped it
     EXCLUDED = "excluded"  # not to be contacted by this campaign: `reason` says why
+
+
+BEST_FIRST = (
+    OutcomeState.TOLD,
+    OutcomeState.REACHED,
+    OutcomeState.IN_PROGRESS,
+    OutcomeState.PLANNED,
+    OutcomeState.EXHAUSTED,
+    OutcomeState.EXCLUDED,
+)
 
 
 class Reason(StrEnum):

@@ -1,4 +1,4 @@
-"""How a launched campaign stands: its people by outcome, its texts by state, how fast it goes, and what went wrong."""
+"""How a launched campaign stands: its people, its messages by channel and state, how fast it goes, and what went wrong."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from outreach.campaigns import counsel
 from outreach.db import now
 from outreach.delivery.message import MessageState
+from outreach.notices.channel import Channel
 
 PACE_SECONDS = 60  # the speed is that of the last minute
 
@@ -17,7 +19,7 @@ OUTCOMES = "select state, reason, count(*) as people from outcome where campaign
 
 # Found by step, which is what messages are indexed by. The last code is looked up only for the few that went wrong.
 MESSAGES = """
-    select m.state, m.reason, last.code, count(*) as messages,
+    select m.channel, m.state, m.reason, last.code, count(*) as messages,
         count(*) filter (where m.state = 'ready' and m.due_at <= now()) as due,
         min(m.due_at) filter (where m.state = 'ready' and m.due_at > now()) as opens_at,
         min(last.started_at) filter (where m.state = 'unknown') as oldest,
@@ -28,21 +30,27 @@ MESSAGES = """
         where a.message_id = m.id order by a.number desc limit 1
     ) last on m.state in ('undelivered', 'failed', 'cancelled', 'blocked', 'unknown')
     where m.step_id in (select id from step where campaign_id = :campaign)
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 """
 
 PACE = """
     select count(*) from attempt a join message m on m.id = a.message_id
-    where m.step_id in (select id from step where campaign_id = :campaign) and a.started_at > now() - :seconds * interval '1 second'
+    where m.step_id in (select id from step where campaign_id = :campaign) and m.channel = any(:wired)
+      and a.started_at > now() - :seconds * interval '1 second'
 """
 
-WRONG = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.CANCELLED, MessageState.BLOCKED)
+WRONG = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.RETURNED, MessageState.CANCELLED, MessageState.BLOCKED)
+ON_PAPER = (Channel.LETTER, Channel.HAND, Channel.ATTORNEY_LETTER)
+WIRED = tuple(channel for channel in Channel if channel not in ON_PAPER)
+# Paper in these states lies in the print room, or waits for it.
+IN_THE_HOUSE = (MessageState.READY, MessageState.SUBMITTING, MessageState.UNKNOWN, MessageState.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Texts that did not arrive, by what they came to, our reason, and the provider's code of the last try (where it gave one)."""
+    """Messages that did not arrive, by what they came to, our reason, and the provider's code of the last try, where it gave one."""
 
+    channel: Channel
     state: str
     reason: str | None
     code: str | None
@@ -51,22 +59,26 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`outcomes` sums to the audience, always. `messages` counts texts by state.
+    """`outcomes` sums to the audience, always. `messages` counts by state, `channels` the same by channel.
 
-    `due` texts could go now; the others that are ready wait until `opens_at` (the hours, or a next try). `oldest_unknown` is since
-    when the longest is unknown, `looked_up_at` when the provider was last asked about one. `per_minute` is of the last minute.
+    `due`, `later`, `opens_at` and `per_minute` are of texts and e-mails: paper has the print room. `due` could go now; `later` wait
+    until `opens_at` (the hours, or a next try). `oldest_unknown` is since when the longest is unknown, `looked_up_at` when the
+    provider was last asked about one. `per_minute` is of the last minute. `counsel` is as `counsel.standing` counts.
     """
 
     as_of: datetime
     outcomes: Counter[str]
     reasons: Counter[tuple[str, str]]
     messages: Counter[str]
+    channels: dict[Channel, Counter[str]]
     due: int
+    later: int
     opens_at: datetime | None
     trouble: tuple[Trouble, ...]
     oldest_unknown: datetime | None
     looked_up_at: datetime | None
     per_minute: int
+    counsel: Counter[str]
 
     @property
     def people(self) -> int:
@@ -75,13 +87,19 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """Until what could go now is gone, at the speed of the last minute; None when that cannot be told."""
-        waiting = self.due + self.messages[MessageState.SUBMITTING]
+        waiting = self.due + sum(self.channels[channel][MessageState.SUBMITTING] for channel in WIRED if channel in self.channels)
         return PACE_SECONDS * waiting / self.per_minute if waiting and self.per_minute else None
+
+    @property
+    def on_paper(self) -> int:
+        """Letters that have not left the house."""
+        return sum(self.channels[channel][state] for channel in ON_PAPER if channel in self.channels for state in IN_THE_HOUSE)
 
 
 def of(session: Session, campaign_id: UUID) -> Progress:
-    """Three statements, whatever the number of people. A campaign that was not launched has nobody in it yet."""
+    """Four statements, whatever the number of people. A campaign that was not launched has nobody in it yet."""
     outcomes, reasons, messages = Counter[str](), Counter[tuple[str, str]](), Counter[str]()
+    found: dict[Channel, Counter[str]] = {}
     for row in session.execute(text(OUTCOMES), {"campaign": campaign_id}):
         outcomes[row.state] += row.people
         if row.reason:
@@ -89,18 +107,23 @@ def of(session: Session, campaign_id: UUID) -> Progress:
     rows = session.execute(text(MESSAGES), {"campaign": campaign_id}).all()
     for row in rows:
         messages[row.state] += row.messages
-    trouble = [Trouble(row.state, row.reason, row.code, row.messages) for row in rows if row.state in WRONG]
+        found.setdefault(Channel(row.channel), Counter())[row.state] += row.messages
+    wired = [row for row in rows if row.channel in WIRED]
+    trouble = [Trouble(Channel(row.channel), row.state, row.reason, row.code, row.messages) for row in rows if row.state in WRONG]
     return Progress(
         as_of=now(),
         outcomes=outcomes,
         reasons=reasons,
         messages=messages,
-        due=sum(row.due for row in rows),
-        opens_at=min((row.opens_at for row in rows if row.opens_at), default=None),
+        channels={channel: found[channel] for channel in Channel if channel in found},
+        due=sum(row.due for row in wired),
+        later=sum(row.messages - row.due for row in wired if row.state == MessageState.READY),
+        opens_at=min((row.opens_at for row in wired if row.opens_at), default=None),
         trouble=tuple(sorted(trouble, key=lambda one: (-one.messages, one.state, one.reason or "", one.code or ""))),
         oldest_unknown=min((row.oldest for row in rows if row.oldest), default=None),
         looked_up_at=max((row.checked_at for row in rows if row.checked_at), default=None),
-        per_minute=session.scalar(text(PACE), {"campaign": campaign_id, "seconds": PACE_SECONDS}) or 0,
+        per_minute=session.scalar(text(PACE), {"campaign": campaign_id, "seconds": PACE_SECONDS, "wired": list(WIRED)}) or 0,
+        counsel=counsel.standing(session, campaign_id),
     )
 
 

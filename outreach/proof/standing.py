@@ -7,20 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.campaigns.campaign import Campaign, CampaignState
-from outreach.campaigns.outcome import Outcome, OutcomeState
+from outreach.campaigns.outcome import BEST_FIRST, Outcome
 
 NO_CAMPAIGN = "none"  # stands in no campaign: nobody has tried to tell them yet
 
 LAUNCHED = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE)
-
-BEST_FIRST = (
-    OutcomeState.TOLD,
-    OutcomeState.REACHED,
-    OutcomeState.IN_PROGRESS,
-    OutcomeState.PLANNED,
-    OutcomeState.EXHAUSTED,
-    OutcomeState.EXCLUDED,
-)
 
 _ORDER = ", ".join(f"'{state}'" for state in BEST_FIRST)
 

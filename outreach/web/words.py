@@ -144,21 +144,34 @@ OUTCOMES: Words = {
 REASONS: Words = {
     Reason.NEEDS_LANGUAGE: _l("We do not know their language"),
     Reason.NEEDS_TRANSLATION: _l("No approved text in their language"),
-    Reason.IN_CUSTODY: _l("In custody: handed over in person instead"),
-    Reason.REMOVED: _l("Removed: needs a safety review first"),
+    Reason.IN_CUSTODY: _l("In custody: no way of the campaign is for people there"),
+    Reason.REMOVED: _l("Abroad: needs a safety review first"),
     Reason.CUSTODY_UNKNOWN: _l("Custody not known"),
     Reason.DECEASED: _l("Deceased"),
     Reason.PROTECTED: _l("Protected: only by the safe address"),
     Reason.NO_CONTACT: _l("No phone on file"),
-    Reason.UNSAFE_CONTACT: _l("No phone that is safe to use"),
+    Reason.UNSAFE_CONTACT: _l("Nothing on file that is safe to use"),
     Reason.OPTED_OUT: _l("Asked us to stop"),
-    Reason.WRONG_NUMBER: _l("Wrong number"),
-    Reason.BAD_CONTACT: _l("The number does not work"),
+    Reason.WRONG_NUMBER: _l("Belongs to somebody else"),
+    Reason.BAD_CONTACT: _l("The number or address does not work"),
     Reason.NOT_DELIVERED: _l("Not delivered"),
     Reason.REFUSED: _l("Refused by the carrier"),
     Reason.FILTERED: _l("Stopped by the carrier as spam"),
     Reason.BLOCKED: _l("Stopped by our own check of the text"),
     Reason.CANNOT_READ: _l("Does not read: needs a voice"),
+    Reason.NOT_PLANNED: _l("No step of the campaign is for people of their custody"),
+    Reason.NO_EMAIL: _l("No e-mail address on file"),
+    Reason.NO_ADDRESS: _l("No postal address on file"),
+    Reason.BAD_ADDRESS: _l("No letter can get to the address on file"),
+    Reason.NO_FACILITY: _l("Held, and we do not know where or how mail gets there"),
+    Reason.NEEDS_CONSENT: _l("Only family on file, without a written consent"),
+    Reason.MISSING_GLYPH: _l("A character of the letter cannot be printed"),
+    Reason.RETURNED: _l("Came back"),
+    Reason.MOVED: _l("Moved since it was printed: taken out"),
+    Reason.NO_COUNSEL: _l("No attorney on record"),
+    Reason.REPRESENTATION_ENDED: _l("Their attorney no longer represents them"),
+    Reason.ATTORNEY_UNREACHABLE: _l("Their attorney cannot be reached"),
+    Reason.NOT_SERVED: _l("Could not be handed over"),
 }
 
 CAMPAIGN_STATES: Words = {
@@ -174,11 +187,12 @@ MESSAGE_STATES: Words = {
     MessageState.READY: _l("Waiting to be sent"),
     MessageState.SUBMITTING: _l("Being handed over"),
     MessageState.UNKNOWN: _l("Not known whether it was sent"),
-    MessageState.ACCEPTED: _l("Accepted by the carrier"),
+    MessageState.ACCEPTED: _l("Accepted for delivery"),
     MessageState.SENT: _l("Sent"),
-    MessageState.DELIVERED: _l("Delivered to the phone"),
+    MessageState.DELIVERED: _l("Delivered"),
     MessageState.UNDELIVERED: _l("Not delivered"),
     MessageState.FAILED: _l("Refused"),
+    MessageState.RETURNED: _l("Came back"),
     MessageState.CANCELLED: _l("Cancelled"),
     MessageState.BLOCKED: _l("Stopped by our own check"),
 }
@@ -186,27 +200,30 @@ MESSAGE_STATES: Words = {
 ATTEMPT_STATES: Words = {
     AttemptState.OPEN: _l("Being handed over"),
     AttemptState.UNKNOWN: _l("No answer: being looked up"),
-    AttemptState.ACCEPTED: _l("Accepted by the carrier"),
+    AttemptState.ACCEPTED: _l("Accepted for delivery"),
     AttemptState.SENT: _l("Sent"),
-    AttemptState.DELIVERED: _l("Delivered to the phone"),
+    AttemptState.DELIVERED: _l("Delivered"),
     AttemptState.UNDELIVERED: _l("Not delivered"),
     AttemptState.FAILED: _l("Failed later"),
+    AttemptState.RETURNED: _l("Came back"),
     AttemptState.REFUSED: _l("Refused by the carrier"),
     AttemptState.NOT_SENT: _l("Proved not to have been sent"),
 }
 
 BINDINGS: Words = {
-    Binding.ONLY_PERSON: _l("the only person on this phone"),
+    Binding.ONLY_PERSON: _l("the only person there"),
+    Binding.UNPROVEN: _l("by the sender's address, which anybody can make up"),
+    Binding.ATTORNEY: _l("from an attorney's office"),
     Binding.STAFF: _l("matched by staff"),
-    Binding.SHARED: _l("several people use this phone"),
-    Binding.STRANGER: _l("nobody we know uses this phone"),
+    Binding.SHARED: _l("several people are there"),
+    Binding.STRANGER: _l("nobody we know is there"),
 }
 
 ACTORS: Words = {
     ActorKind.STAFF: _l("a member of staff"),
     ActorKind.SYSTEM: _l("the system"),
     ActorKind.COMMAND: _l("the command line"),
-    ActorKind.RECIPIENT: _l("the holder of a phone"),
+    ActorKind.RECIPIENT: _l("the holder of a phone or mailbox"),
 }
 
 ROLE_MEANINGS: Words = {
@@ -235,12 +252,13 @@ ACTIONS: Words = {
     "campaign.resume": _l("Resumed a campaign"),
     "campaign.send_back": _l("Sent a campaign back"),
     "campaign.submit": _l("Asked for approval of a campaign"),
+    "channel_plan.change": _l("Changed the channel plan"),
     "contact.add": _l("Added a way to reach somebody"),
     "contact.consent": _l("Recorded a written consent"),
     "contact.replace": _l("Replaced a way to reach somebody"),
     "contact.review": _l("Signed off a contact in a safety review"),
-    "contact.close": _l("Closed a phone by answering"),
-    "contact.reopen": _l("Opened a phone again by answering"),
+    "contact.close": _l("Closed a phone or mailbox from there"),
+    "contact.reopen": _l("Opened a phone or mailbox again from there"),
     "contact.safety": _l("Changed whether a contact is safe"),
     "conversation.handle": _l("Marked a conversation as handled"),
     "conversation.list": _l("Saw the ends of numbers in a list"),
@@ -293,7 +311,20 @@ CHANNELS: Words = {
     Channel.SMS: _l("text message"),
     Channel.EMAIL: _l("e-mail"),
     Channel.LETTER: _l("letter"),
+    Channel.HAND: _l("letter by hand"),
+    Channel.ATTORNEY_EMAIL: _l("e-mail to their attorney"),
+    Channel.ATTORNEY_LETTER: _l("letter to their attorney"),
 }
+
+CHANNEL_TITLES: Words = {
+    Channel.SMS: _l("Text message"),
+    Channel.EMAIL: _l("E-mail"),
+    Channel.LETTER: _l("Letter by post"),
+    Channel.HAND: _l("Letter by hand"),
+    Channel.ATTORNEY_EMAIL: _l("E-mail to the attorney"),
+    Channel.ATTORNEY_LETTER: _l("Letter to the attorney"),
+}
+"""The same at the head of a row or a tab."""
 
 REPLY_KINDS: Words = {
     ReplyKind.STOP: _l("asks us to stop"),
@@ -303,6 +334,7 @@ REPLY_KINDS: Words = {
     ReplyKind.OTHER_LANGUAGE: _l("asks for another language"),
     ReplyKind.ACKNOWLEDGE: _l("says that they have it"),
     ReplyKind.START: _l("wants to hear from us again"),
+    ReplyKind.AUTO_REPLY: _l("has an automatic answer"),
     ReplyKind.TEXT: _l("wrote to us"),
 }
 
@@ -342,23 +374,36 @@ RENDITION_STATES: Words = {
 }
 
 ADVICE: Words = {
-    Reason.NEEDS_LANGUAGE: _l("Find out which language they understand, and record it. Then they are texted."),
+    Reason.NEEDS_LANGUAGE: _l("Find out which language they understand, and record it. Then they are written to."),
     Reason.NEEDS_TRANSLATION: _l("Draft a text in their language and have it approved. Nobody is written to in another one."),
-    Reason.IN_CUSTODY: _l("Have the notice handed over by a person. A text could be read by whoever holds the phone."),
-    Reason.REMOVED: _l("Ask for a safety review, then their attorney. Nothing is sent abroad by itself."),
-    Reason.CUSTODY_UNKNOWN: _l("Find out where they are. Until then a text might reach somebody else."),
+    Reason.IN_CUSTODY: _l("Have a letter handed over, or add a step for their attorney. Phones there are in other hands."),
+    Reason.REMOVED: _l("Ask for a safety review, and tell their attorney. Nothing is sent abroad by itself."),
+    Reason.CUSTODY_UNKNOWN: _l("Find out where they are. Until then a message might reach somebody else."),
     Reason.DECEASED: _l("Nothing is sent. Their next of kin or attorney may have to be told another way."),
     Reason.PROTECTED: _l("A supervisor looks for an address that is confirmed to be safe."),
     Reason.NO_CONTACT: _l("Find a phone, or write a letter, or ask their attorney."),
-    Reason.UNSAFE_CONTACT: _l("Ask them which phone is safe, or reach them another way."),
-    Reason.OPTED_OUT: _l("Respect it: no more texts to that phone. Write a letter, or ask their attorney."),
-    Reason.WRONG_NUMBER: _l("The phone belongs to somebody else. Find the right one."),
-    Reason.BAD_CONTACT: _l("The number cannot get texts. Find another one, or write a letter."),
-    Reason.NOT_DELIVERED: _l("The phone may be off for good. Try another phone, or write a letter."),
-    Reason.REFUSED: _l("Look at the carrier's code below, then try another way."),
+    Reason.UNSAFE_CONTACT: _l("Ask them which phone or address is safe, or reach them another way."),
+    Reason.OPTED_OUT: _l("Respect it: nothing more goes there. Write a letter, or ask their attorney."),
+    Reason.WRONG_NUMBER: _l("Somebody else is at this number or address. Find the right one."),
+    Reason.BAD_CONTACT: _l("Find another number or address, or write a letter."),
+    Reason.NOT_DELIVERED: _l("It may be off for good. Try another phone or address, or write a letter."),
+    Reason.REFUSED: _l("Look at the carrier's code, then try another way."),
     Reason.FILTERED: _l("The carrier takes the text for spam. Speak to the carrier before anything is sent again."),
     Reason.BLOCKED: _l("The text would tell what it is about. Mend it, and have it approved again."),
     Reason.CANNOT_READ: _l("Call them, with an interpreter where one is needed."),
+    Reason.NOT_PLANNED: _l("Add a step that is for them, or change the channel plan."),
+    Reason.NO_EMAIL: _l("Find an e-mail address, or write a letter."),
+    Reason.NO_ADDRESS: _l("Find a postal address, or ask their attorney."),
+    Reason.BAD_ADDRESS: _l("Open their file: it says what is wrong with the address. Mend it, or find another."),
+    Reason.NO_FACILITY: _l("Record where they are held, and that facility's mailing address and rules."),
+    Reason.NEEDS_CONSENT: _l("Ask the person for a written consent, and record it. Without one, family gets nothing."),
+    Reason.MISSING_GLYPH: _l("Open the text or their name, and spell it with other letters. Or a font has to be added."),
+    Reason.RETURNED: _l("Find another address; it was marked as not working. Their attorney may know one."),
+    Reason.MOVED: _l("The next step is decided by where they are now. Check that their file says so."),
+    Reason.NO_COUNSEL: _l("Nobody has entered an appearance for them. Record one when it is filed."),
+    Reason.REPRESENTATION_ENDED: _l("Ask who represents them now, and record the new appearance."),
+    Reason.ATTORNEY_UNREACHABLE: _l("Look for another address of their attorney, and record it."),
+    Reason.NOT_SERVED: _l("Look up where they are now, then have it handed over again or tell their attorney."),
 }
 """What to do for people whom a campaign leaves out or does not reach, by reason."""
 
@@ -387,13 +432,14 @@ FINDINGS: Words = {
 """What the non-disclosure check found, and how to mend it."""
 
 HEARD: Words = {
-    ReplyKind.STOP: _l("STOP: this phone is closed"),
-    ReplyKind.WRONG_PERSON: _l("Wrong person: this phone is set aside"),
+    ReplyKind.STOP: _l("STOP: nothing more goes there"),
+    ReplyKind.WRONG_PERSON: _l("Says: wrong person"),
     ReplyKind.HELP: _l("HELP: asks for help"),
     ReplyKind.CALL_ME: _l("Asks to be called"),
     ReplyKind.OTHER_LANGUAGE: _l("Asks for another language"),
     ReplyKind.ACKNOWLEDGE: _l("Says: I got this"),
-    ReplyKind.START: _l("START: wants texts again"),
+    ReplyKind.START: _l("START: wants to hear from us again"),
+    ReplyKind.AUTO_REPLY: _l("Answered by a machine"),
     ReplyKind.TEXT: _l("Wrote to us"),
 }
 """What a reply means and did, as the inbox says it."""

@@ -29,7 +29,7 @@ from tests.factories import (
     make_person,
     make_rendition,
 )
-from tests.web.conftest import Fetch, SignIn, form_token, submit
+from tests.web.conftest import Fetch, Page, SignIn, form_token, submit
 
 Rings = list[tuple[object, ...]]
 
@@ -81,6 +81,7 @@ def fresh(session: Session, found: Campaign) -> Campaign:
 def described(said: Notice, incident: Incident, **overrides: str) -> dict[str, str]:
     return {
         "title": "First notice", "notice": str(said.id), "incidents": str(incident.id), "start": "09:00", "end": "20:00",
+        "channel-0": "sms", "wait-0": "0",
     } | overrides  # fmt: skip
 
 
@@ -90,15 +91,76 @@ def described(said: Notice, incident: Incident, **overrides: str) -> dict[str, s
 def test_a_campaign_is_built_by_a_form(sign_in: SignIn, page: Fetch, session: Session, said: Notice, incident: Incident) -> None:
     officer = sign_in(Role.OFFICER)
     page(officer, "/campaigns/new")
-    form = {**described(said, incident), "languages": ["es", "ar"], "custody": ["released"], "reminders": ["", "72", "24"]}
+    steps = {"channel-3": "sms", "wait-3": "72", "channel-5": "letter", "wait-5": "25", "custodies-5": ["detained", "released"]}
+    form = {**described(said, incident), **steps, "languages": ["es", "ar"], "custody": ["released"]}
     answer = officer.post("/campaigns", data={"csrf_token": form_token(officer), **form})
     made = session.scalars(sa.select(Campaign)).one()
     assert answer.location == f"/campaigns/{made.id}"
     assert made.audience == {"incidents": [str(incident.id)], "languages": ["es", "ar"], "custody": ["released"]}
-    assert [step.wait_hours for step in campaign.steps(session, made.id)] == [0, 24, 72]
+    ladder = [(step.channel, step.wait_hours, step.custodies) for step in campaign.steps(session, made.id)]
+    assert ladder == [("sms", 0, None), ("letter", 25, ["detained", "released"]), ("sms", 72, None)]
     shown = page(officer, answer.location).text
-    for part in ("First contact", "2022-A: Public page", "Spanish, Arabic", "09:00 to 20:00", "a reminder after 24 hours"):
+    for part in ("First contact", "2022-A: Public page", "Spanish, Arabic", "09:00 to 20:00"):
         assert part in shown
+    assert "at the launch: text message after 25 hours: letter for in detention, released after 3 days: text" in shown
+
+
+def rungs(form: Page) -> list[tuple[str, str, list[str]]]:
+    """The ladder of a form: channel, hours, and the custody states that are checked."""
+    chosen = re.findall(r'name="channel-(\d+)".*?<option value="(\w+)" selected', form.html, re.DOTALL)
+    fields = form.all("input")
+    return [
+        (
+            channel,
+            next(str(field["value"]) for field in fields if field.get("name") == f"wait-{n}"),
+            [str(f["value"]) for f in fields if f.get("name") == f"custodies-{n}" and "checked" in f],
+        )
+        for n, channel in chosen
+    ]
+
+
+def test_a_new_campaign_begins_with_the_plans_ladder(sign_in: SignIn, page: Fetch, session: Session) -> None:
+    offered = rungs(page(sign_in(Role.OFFICER), "/campaigns/new"))
+    planned = [(r.channel, str(r.wait_hours), set(r.custodies or ())) for r in campaign.planned_ladder(session)]
+    assert [(channel, wait, set(whom)) for channel, wait, whom in offered] == planned
+    assert ("hand", "0", ["detained"]) in offered
+
+
+TWO = {"channel-0": "sms", "wait-0": "0", "channel-1": "letter", "wait-1": "72", "custodies-1": "released"}
+
+
+@pytest.mark.parametrize(
+    ("button", "ladder"),
+    [
+        ("add", [("sms", "0", []), ("letter", "72", ["released"]), ("sms", "", [])]),
+        ("remove-0", [("letter", "72", ["released"])]),
+        ("remove-9", [("sms", "0", []), ("letter", "72", ["released"])]),
+        ("texts", [("sms", "0", [])]),
+        ("nonsense", [("sms", "0", []), ("letter", "72", ["released"])]),
+    ],
+)
+def test_the_ladders_buttons_change_the_form_and_keep_nothing(
+    sign_in: SignIn, page: Fetch, session: Session, said: Notice, incident: Incident, button: str, ladder: list[object]
+) -> None:
+    officer = sign_in(Role.OFFICER)
+    form = described(said, incident, **TWO, ladder=button, title="Half typed")
+    whole = page(officer, "/campaigns", post=form)
+    assert rungs(whole) == ladder
+    assert 'value="Half typed"' in whole.html
+    part = officer.post("/campaigns", data={"csrf_token": form_token(officer), **form}, headers={"HX-Request": "true"})
+    assert "<html" not in part.text, "a script gets the ladder alone"
+    assert rungs(Page(part)) == ladder
+    assert session.scalars(sa.select(Campaign)).all() == []
+
+
+def test_the_ladder_of_a_campaign_can_be_put_back_to_the_plans(
+    sign_in: SignIn, page: Fetch, session: Session, draft: Campaign, said: Notice, incident: Incident
+) -> None:
+    officer = sign_in(Role.OFFICER)
+    assert rungs(page(officer, f"/campaigns/{draft.id}/edit")) == [("sms", "0", [])]
+    planned = rungs(page(officer, f"/campaigns/{draft.id}", post=described(said, incident, ladder="plan")))
+    assert len(planned) == len(campaign.planned_ladder(session))
+    assert [step.channel for step in campaign.steps(session, draft.id)] == ["sms"], "and nothing is kept yet"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +175,12 @@ def test_a_campaign_is_built_by_a_form(sign_in: SignIn, page: Fetch, session: Se
         ({"start": "09:00", "end": "09:00"}, "The hours end when they begin"),
         ({"start": "nine"}, "Give both hours"),
         ({"any_hour": "yes"}, "need a reason"),
-        ({"reminders": "soon"}, "whole number of hours"),
-        ({"reminders": "0"}, "whole number of hours"),
-        ({"reminders": "9" * 30}, "whole number of hours"),
+        ({"start": "09:00", "end": "15:59"}, "The hours are too short"),
+        ({"wait-0": "soon"}, "Step 1 comes a whole number of hours"),
+        ({"wait-0": ""}, "Step 1 comes a whole number of hours"),
+        ({"wait-0": "9" * 30}, "Step 1 comes a whole number of hours"),
+        ({"channel-1": "pigeon", "wait-1": "5"}, "Choose the way of step 2"),
+        ({"channel-1": "sms", "wait-1": "0"}, "Two steps are the same"),
     ],
 )
 def test_what_makes_no_sense_is_said_beside_the_form_and_what_was_typed_stays(
@@ -153,8 +218,8 @@ def test_a_launched_campaign_has_no_form(sign_in: SignIn, page: Fetch, session: 
 
 def test_the_preview_counts_everybody_with_reason_and_advice(sign_in: SignIn, page: Fetch, draft: Campaign) -> None:
     shown = page(sign_in(Role.OFFICER), f"/campaigns/{draft.id}")
-    assert "Of 3 people, 1 get a text. 2 do not" in shown.text
-    for part in ("In custody: handed over in person instead", "Have the notice handed over", "No approved text in their language"):
+    assert "Of 3 people, 1 get a message. 2 do not" in shown.text
+    for part in ("In custody: no way of the campaign", "Have a letter handed over", "No approved text in their language"):
         assert part in shown.text
     assert "$0.0079" in shown.text
 
@@ -315,8 +380,8 @@ def test_progress_is_an_equation_a_chart_and_tables(sign_in: SignIn, page: Fetch
     shown = page(officer, f"/campaigns/{running.id}")
     assert "4 = 1 told + 1 reached + 1 on the way + 0 planned + 0 not reached + 1 left out" in shown.text
     assert "2 of 4 people have been reached or told" in shown.text
-    assert "For 1 text no answer came from the carrier. We do not know whether it was sent" in shown.text
-    assert "Refused Asked us to stop 21610 1" in shown.text
+    assert "For 1 message no answer came from the carrier. We do not know whether it was sent" in shown.text
+    assert "Refused text message Asked us to stop 21610 1" in shown.text
     assert f"/people?campaign={running.id}&outcome=excluded&reason=in_custody" in shown.links()
     part = live(officer, running)
     assert "<html" not in part

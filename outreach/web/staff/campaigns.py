@@ -1,58 +1,34 @@
 """Campaigns: build one, see what it would do, have it approved, launch it, and watch it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import time
-from typing import TypedDict
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach import jobs
 from outreach.access import accounts
 from outreach.access.accounts import Role
 from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Campaign, CampaignState, NoCampaign, Refused, Rung
+from outreach.campaigns.campaign import Campaign, CampaignState, NoCampaign, Refused
 from outreach.campaigns.forecast import forecast
-from outreach.campaigns.outcome import OutcomeState
+from outreach.campaigns.outcome import BEST_FIRST, OutcomeState
 from outreach.delivery import progress
-from outreach.notices import languages, notice
-from outreach.notices.notice import Purpose
-from outreach.people.custody import Custody
+from outreach.notices import notice
+from outreach.notices.channel import Channel
 from outreach.people.incident import Incident
-from outreach.people.person import Person
-from outreach.proof.standing import BEST_FIRST, LAUNCHED
+from outreach.proof.standing import LAUNCHED
 from outreach.web import words
 from outreach.web.gate import allow, polled
 from outreach.web.panel import account, panel
-from outreach.web.staff.base import language_name
+from outreach.web.staff.campaign_form import Form, choices, description, planned_rungs, rungs_of, typed, with_ladder
 from outreach.web.staff.overview import slices
 
 pages = Blueprint("campaigns", __name__, url_prefix="/campaigns")
-
-REMINDERS = 3  # fields for later steps
-LONGEST_WAIT = 24 * 365  # hours
-LONGEST_TITLE, LONGEST_REASON = 200, 500
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A campaign's description as it is typed: everything is kept as it came, also when it makes no sense."""
-
-    title: str = ""
-    notice: str = ""
-    incidents: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    custody: tuple[str, ...] = ()
-    start: str = "09:00"
-    end: str = "20:00"
-    any_hour: bool = False
-    reason: str = ""
-    reminders: tuple[str, ...] = ()
 
 
 @pages.get("")
@@ -66,16 +42,20 @@ def index() -> ResponseReturnValue:
 @pages.get("/new")
 @allow(Role.OFFICER, Role.SUPERVISOR)
 def new() -> ResponseReturnValue:
-    return _form(Form())
+    with panel().sessions.begin() as session:
+        planned = planned_rungs(session)
+    return _form(Form(rungs=planned))
 
 
 @pages.post("")
 @allow(Role.OFFICER, Role.SUPERVISOR)
 def add() -> ResponseReturnValue:
-    form = _typed()
+    form = typed()
+    if wish := request.form.get("ladder"):
+        return _ladder(form, wish)
     try:
         with panel().sessions.begin() as session:
-            made = campaign.create(session, **_description(session, form), by=account())
+            made = campaign.create(session, **description(session, form), by=account())
     except Refused as error:
         return _form(form, problem=_sentence(error)), 400
     return redirect(url_for(".show", campaign_id=made.id))
@@ -92,7 +72,7 @@ def show(campaign_id: UUID) -> ResponseReturnValue:
 def edit(campaign_id: UUID) -> ResponseReturnValue:
     with panel().sessions.begin() as session:
         found = _get(session, campaign_id)
-        waits = tuple(str(step.wait_hours) for step in campaign.steps(session, campaign_id) if step.position > 1)
+        rungs = rungs_of(campaign.steps(session, campaign_id))
     if found.state in LAUNCHED:
         abort(409, _("This campaign was launched: it cannot be changed. Pause it, and make a new one."))
     return _form(
@@ -106,7 +86,7 @@ def edit(campaign_id: UUID) -> ResponseReturnValue:
             end=found.window_end.strftime("%H:%M"),
             any_hour=found.window_start == found.window_end,
             reason=found.window_reason or "",
-            reminders=waits,
+            rungs=rungs,
         ),
         found,
     )
@@ -115,12 +95,14 @@ def edit(campaign_id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:campaign_id>")
 @allow(Role.OFFICER, Role.SUPERVISOR)
 def change(campaign_id: UUID) -> ResponseReturnValue:
-    form = _typed()
+    form = typed()
     with panel().sessions.begin() as session:
         found = _get(session, campaign_id)
+    if wish := request.form.get("ladder"):
+        return _ladder(form, wish, found)
     try:
         with panel().sessions.begin() as session:
-            campaign.change(session, campaign_id, **_description(session, form), by=account())
+            campaign.change(session, campaign_id, **description(session, form), by=account())
     except Refused as error:
         return _form(form, found, _sentence(error)), 400
     flash(_("Saved as a draft."), "success")
@@ -138,9 +120,8 @@ def submit(campaign_id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:campaign_id>/approve")
 @allow(Role.APPROVER, Role.SUPERVISOR)
 def approve(campaign_id: UUID) -> ResponseReturnValue:
-    typed = request.form.get("people", "")
     # A thousand may be written as 1,000, 1.000 or 1 000.
-    digits = "".join(c for c in typed if c not in ",.'\u2019\u00a0\u202f ")
+    digits = "".join(c for c in request.form.get("people", "") if c not in ",.'\u2019\u00a0\u202f ")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         with panel().sessions.begin() as session:
             _get(session, campaign_id)
@@ -192,6 +173,15 @@ def live(campaign_id: UUID) -> ResponseReturnValue:
     return render_template("staff/campaigns/progress.html", campaign=found, progress=standing, states=BEST_FIRST, slices=slices)
 
 
+def _ladder(form: Form, wish: str, found: Campaign | None = None) -> ResponseReturnValue:
+    """The form with another ladder, nothing kept yet: only the ladder where a script asks, the whole page for a bare button."""
+    with panel().sessions.begin() as session:
+        changed = with_ladder(session, form, wish)
+        if "HX-Request" in request.headers:
+            return render_template("staff/campaigns/ladder.html", form=changed, campaign=found, **choices(session))
+    return _form(changed, found)
+
+
 def _do(campaign_id: UUID, act: Callable[[Session], Campaign], done: str, *, ring: bool = False) -> ResponseReturnValue:
     """Do one thing to a campaign; where the domain refuses it, the page says why. `ring`: there is work for the workers then."""
     try:
@@ -226,7 +216,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
     settings = panel().settings
     with panel().sessions.begin() as session:
         found = _get(session, campaign_id)
-        about = {
+        about: dict[str, Any] = {
             "campaign": found,
             "steps": campaign.steps(session, campaign_id),
             "notice": notice.get(session, found.notice_id),
@@ -241,15 +231,23 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
             return render_template(
                 "staff/campaigns/launched.html", progress=standing, states=BEST_FIRST, slices=slices, pause=_pause(found), **about
             )
+        ways = campaign.ways(about["steps"])
         expected = forecast(
             session,
             found.notice_id,
             found.audience,
-            campaign.ways(campaign.steps(session, campaign_id)),
+            ways,
             house=jobs.house(settings),
             segments_per_second=settings.sms_segments_per_second,
         )
-    return render_template("staff/campaigns/draft.html", forecast=expected, rate=settings.sms_segments_per_second, **about)
+    return render_template(
+        "staff/campaigns/draft.html",
+        forecast=expected,
+        rate=settings.sms_segments_per_second,
+        channels=[channel for channel in Channel if channel in ways],
+        text_steps=sum(step.channel == Channel.SMS for step in about["steps"]),
+        **about,
+    )
 
 
 def _pause(found: Campaign) -> str | None:
@@ -263,92 +261,4 @@ def _pause(found: Campaign) -> str | None:
 
 def _form(form: Form, found: Campaign | None = None, problem: str | None = None) -> str:
     with panel().sessions.begin() as session:
-        notices = [one for one in notice.summaries(session) if one.purpose == Purpose.NOTICE]
-        incidents = session.scalars(select(Incident).order_by(Incident.code)).all()
-        spoken = session.execute(
-            select(Person.language, func.count()).where(Person.language.is_not(None)).group_by(Person.language)
-        ).all()
-    return render_template(
-        "staff/campaigns/form.html",
-        form=form,
-        campaign=found,
-        problem=problem,
-        notices=notices,
-        incidents=incidents,
-        spoken=sorted(((code, language_name(code), people) for code, people in spoken), key=lambda row: row[1]),
-        custody=list(Custody),
-        reminders=REMINDERS,
-        longest_wait=LONGEST_WAIT,
-    )
-
-
-def _typed() -> Form:
-    form = request.form
-    return Form(
-        title=form.get("title", ""),
-        notice=form.get("notice", ""),
-        incidents=tuple(form.getlist("incidents")),
-        languages=tuple(form.getlist("languages")),
-        custody=tuple(form.getlist("custody")),
-        start=form.get("start", ""),
-        end=form.get("end", ""),
-        any_hour="any_hour" in form,
-        reason=form.get("reason", ""),
-        reminders=tuple(form.getlist("reminders")[:REMINDERS]),
-    )
-
-
-class Description(TypedDict):
-    """What the domain takes to make or change a campaign."""
-
-    title: str
-    notice_id: UUID
-    audience: dict[str, list[str]]
-    ladder: list[Rung]
-    window: tuple[time, time]
-    window_reason: str | None
-
-
-def _description(session: Session, form: Form) -> Description:
-    """Raises Refused for what cannot even be read; what makes no sense is the domain's to refuse."""
-    if len(form.title) > LONGEST_TITLE or len(form.reason) > LONGEST_REASON:
-        raise Refused("The title or the reason is too long.")
-    notices = {str(one.id): one.id for one in notice.summaries(session) if one.purpose == Purpose.NOTICE}
-    if form.notice not in notices:
-        raise Refused("Choose the notice whose texts are sent.")
-    known = {str(one) for one in session.scalars(select(Incident.id))}
-    audience = {"incidents": [one for one in form.incidents if one in known]}
-    if chosen := [code for code in form.languages if code in {one.code for one in languages.all_languages()}]:
-        audience["languages"] = chosen
-    if held := [state for state in form.custody if state in set(Custody)]:
-        audience["custody"] = held
-    return {
-        "title": form.title,
-        "notice_id": notices[form.notice],
-        "audience": audience,
-        "ladder": [Rung(), *(Rung(wait) for wait in _waits(form))],
-        "window": (time(0), time(0)) if form.any_hour else _window(form),
-        "window_reason": form.reason if form.any_hour else None,
-    }
-
-
-def _window(form: Form) -> tuple[time, time]:
-    try:
-        start, end = time.fromisoformat(form.start), time.fromisoformat(form.end)
-    except ValueError:
-        raise Refused("Give both hours as hours and minutes, such as 09:00.") from None
-    if start == end:
-        raise Refused("The hours end when they begin. Give later hours, or choose any hour and say why.")
-    return start, end
-
-
-def _waits(form: Form) -> list[int]:
-    """The hours of the reminders, each once."""
-    waits: set[int] = set()
-    for typed in form.reminders:
-        if not typed.strip():
-            continue
-        if not (typed.strip().isascii() and typed.strip().isdigit() and 1 <= int(typed[:9]) <= LONGEST_WAIT):
-            raise Refused("A reminder comes a whole number of hours after the launch, 1 at least.")
-        waits.add(int(typed))
-    return sorted(waits)
+        return render_template("staff/campaigns/form.html", form=form, campaign=found, problem=problem, **choices(session))

@@ -7,14 +7,15 @@ from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
 from outreach.access.accounts import Role
-from outreach.campaigns.outcome import OutcomeState
+from outreach.campaigns import counsel
+from outreach.campaigns.outcome import BEST_FIRST, OutcomeState
 from outreach.proof import figures, standing
 from outreach.web.gate import allow
 from outreach.web.panel import panel
 
 pages = Blueprint("overview", __name__)
 
-SHOWN = (*standing.BEST_FIRST, standing.NO_CAMPAIGN)
+SHOWN = (*BEST_FIRST, standing.NO_CAMPAIGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,14 @@ def show() -> ResponseReturnValue:
         if asked and chosen is None:
             abort(404)
         counted = figures.count(session, chosen.id if chosen else None)
+        attorneys = counsel.standing(session, chosen.id if chosen else None)
     return render_template(
         "staff/overview.html",
         campaigns=campaigns,
         chosen=chosen,
         figures=counted,
+        counsel=attorneys,
+        represented=attorneys.total() - attorneys[counsel.NO_COUNSEL],
         states=[state for state in SHOWN if counted.states[state] or state != standing.NO_CAMPAIGN],
         slices=slices,
         informed=(OutcomeState.TOLD, OutcomeState.REACHED),

@@ -1,0 +1,36 @@
+"""The attorneys' track: of how many people an attorney has been told."""
+
+from collections import Counter
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.campaigns.outcome import BEST_FIRST
+
+NO_COUNSEL = "none"
+"""Nobody represents this person."""
+
+# Somebody is represented when any campaign found it so, and with several attorneys stands as the best of them does.
+_STANDING = """
+    select standing, count(*) as people from (
+        select case when bool_or(o.counsel = 'represented') then coalesce(min(best.state), 'planned') else 'none' end as standing
+        from outcome o
+        left join (
+            select distinct on (person_id) person_id, state from counsel_outcome
+            where cast(:campaign as uuid) is null or campaign_id = :campaign
+            order by person_id, array_position(cast(:best_first as text[]), state)
+        ) best on best.person_id = o.person_id
+        where o.counsel is not null and (cast(:campaign as uuid) is null or o.campaign_id = :campaign)
+        group by o.person_id
+    ) each_person group by 1
+"""
+
+
+def standing(session: Session, campaign_id: UUID | None = None) -> Counter[str]:
+    """People by how the best of their attorneys stands, NO_COUNSEL for those without; over one campaign, or over all.
+
+    Empty until a step for attorneys is planned.
+    """
+    rows = session.execute(text(_STANDING), {"campaign": campaign_id, "best_first": list(BEST_FIRST)})
+    return Counter({row.standing: row.people for row in rows})
