@@ -64,7 +64,7 @@ def enter(session: Session, run: PrintRun, result: ServiceResult, by: Account, *
     return hand_service.enter(session, letter_of(session, run).attempt_id, result, **values, by=by)  # type: ignore[arg-type]  # a table's values
 
 
-def standing(session: Session, run: PrintRun) -> tuple[str, ...]:
+def standing(session: Session, run: PrintRun) -> tuple[str | None, ...]:
     """Of a run's only letter: the states of letter, attempt, message and outcome, and the outcome's reason."""
     row = session.execute(
         sa.select(Letter.state, Attempt.state, Message.state, Outcome.state, Outcome.reason)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from outreach.access import audit
 from outreach.access.sealing import Sealed, StoredKey, key_for
 from outreach.campaigns.campaign import CampaignState
-from outreach.campaigns.outcome import Outcome
+from outreach.campaigns.outcome import Outcome, OutcomeState
 from outreach.db import now
 from outreach.delivery import manifest, print_room, pulling
 from outreach.delivery.letter import Letter, LetterState, PrintRun, RunKind, RunState
@@ -55,7 +55,7 @@ def states(session: Session, run: PrintRun) -> set[tuple[str, str, str]]:
         .join(Message, Message.id == Attempt.message_id)
         .where(Letter.run_id == run.id)
     )
-    return {tuple(row) for row in found}
+    return {(letter, attempt, message) for letter, attempt, message in found}
 
 
 def papers(session: Session, count: int = 3) -> list[Attempt]:
@@ -63,7 +63,7 @@ def papers(session: Session, count: int = 3) -> list[Attempt]:
     campaign, attempts = make_campaign(session), []
     for number in range(count):
         person = make_person(session)
-        make_outcome(session, campaign, person, "planned")
+        make_outcome(session, campaign, person, OutcomeState.PLANNED)
         attempts.append(
             make_paper(session, campaign, person, make_contact(session, person, value=f"{number} St", kind=ContactKind.POST))
         )
@@ -232,8 +232,8 @@ def test_the_letters_of_a_voided_run_are_not_printed_again_when_the_campaign_is_
 
 def test_each_download_is_counted_and_there_is_none_once_the_run_has_left(session: Session) -> None:
     run, by = make_run(session, make_campaign(session), make_person(session), state=RunState.ENVELOPED), make_account(session)
-    for _ in range(2):
-        permit = print_room.ask_for_pdf(session, run.id, by=by)
+    print_room.ask_for_pdf(session, run.id, by=by)
+    permit = print_room.ask_for_pdf(session, run.id, by=by)
     assert print_room.downloads(session, run.id) == 2
     assert print_room.open_pdf(session, permit).startswith(b"%PDF")
     print_room.hand_over(session, run.id, on=TODAY, by=by)

@@ -64,7 +64,7 @@ def point_of(session: Session, letter: Letter) -> ContactPoint:
     return session.get_one(ContactPoint, session.get_one(Attempt, letter.attempt_id).contact_point_id)
 
 
-def standing(session: Session, letter: Letter) -> tuple[str, ...]:
+def standing(session: Session, letter: Letter) -> tuple[str | None, ...]:
     """The states of letter, attempt, message and outcome, and the outcome's reason."""
     row = session.execute(
         sa.select(Letter.state, Attempt.state, Message.state, Outcome.state, Outcome.reason)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from outreach.access.sealing import key_for
+from outreach.campaigns.outcome import OutcomeState
 from outreach.db import now
 from outreach.delivery import hand_service, manifest, print_room, return_code, typeset
 from outreach.delivery.letter import RunKind, RunState
@@ -53,7 +54,7 @@ def test_a_run_of_real_letters_is_counted_and_one_of_them_is_set_again_byte_by_b
     number = print_room.reserve_number(session)
     for sequence, one in enumerate(contents, start=1):
         person = make_person(session)
-        make_outcome(session, campaign, person, "planned")  # type: ignore[arg-type]  # a state's code
+        make_outcome(session, campaign, person, OutcomeState.PLANNED)
         contact = make_contact(session, person, value=f"{sequence} Example Street", kind=ContactKind.POST)
         attempt = make_paper(session, campaign, person, contact)
         attempt.body_sealed = key_for(session, person.id).seal("attempt.body", attempt.id, as_json(one))
