@@ -1,5 +1,6 @@
 """Attorneys in the panel: entered once, verified by somebody else, ended at once, and both tracks in a person's file."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -158,12 +159,12 @@ def test_a_roster_s_appearances_are_verified_together_when_they_were_counted(
     shown = page(client, where)
     assert len([one for one in shown.all("input") if one.get("name") == "representations"]) == 3
     assert "SAMPLE, Hidden" not in shown.text
-    chosen = {"representations": [str(one.id) for one in found[:2]]}
+    chosen: dict[str, Any] = {"representations": [str(one.id) for one in found[:2]]}
     for count, status in (("", 400), ("two", 400), ("3", 409)):
-        page(client, where, post=chosen | {"count": count}, status=status)  # type: ignore[arg-type]  # a list is two fields
+        page(client, where, post=chosen | {"count": count}, status=status)
     session.expire_all()
     assert not any(one.verified_at for one in found)
-    assert submit(client, where, chosen | {"count": "2"}).status_code == 302  # type: ignore[arg-type]  # likewise
+    assert submit(client, where, chosen | {"count": "2"}).status_code == 302
     session.expire_all()
     assert [one.verified_at is not None for one in found] == [True, True, False]
 
