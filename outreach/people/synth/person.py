@@ -24,7 +24,8 @@ HEADERS = (
     "A-Number", "Other A-Number", "Given Name", "Family Name", "Second Family Name", "Native Name", "Date of Birth",
     "Nationality", "Custody", "Custody Since", "Facility Code", "Facility Name", "Language", "Second Language", "Reads",
     "Interpreter", "Posture", "Protected", "Phone", "Phone Role", "Phone Safety", "Phone Confirmed On", "Phone 2",
-    "Phone 2 Role", "Phone 2 Safety", "Email", "Address 1", "Address 2", "City", "State", "ZIP", "Country",
+    "Phone 2 Role", "Phone 2 Safety", "Email", "Email Role", "Email Safety", "Address 1", "Address 2", "City", "State", "ZIP",
+    "Country", "Address Role", "Address Safety",
     *attorneys.HEADERS,
 )  # fmt: skip
 
@@ -182,6 +183,18 @@ def _reach(row: Row, random: Random, custody: str, seed: int, index: int, dates:
         _abroad(row, random, country)
     if row["Email"] and random.random() < 0.004:
         row["Email"] = "archive@consulate.example.org"  # what must be known and never be used
+    _owners(row, Random(f"{seed}:owners:{index}"))  # noqa: S311  # invented people need no secrets
+
+
+def _owners(row: Row, random: Random) -> None:
+    """Whose the e-mail and the address are, and whether they are safe. Homes are often a relative's."""
+    if row["Email"]:
+        row["Email Role"] = "own" if random.random() < 0.9 else _OWNER.pick(random)
+        row["Email Safety"] = _SAFETY.pick(random)
+    if row["City"] or row["Country"]:
+        shelter = row["Address 2"] in material().shelters
+        row["Address Role"] = "shelter" if shelter else "own" if random.random() < 0.7 else _OWNER.pick(random)
+        row["Address Safety"] = _SAFETY.pick(random)
 
 
 def _phones(row: Row, random: Random, seed: int, index: int) -> None:
