@@ -1,5 +1,9 @@
 """`python -m outreach demo`: the whole system with synthetic people and a first campaign, to look at and to try by hand.
 
+Every channel of the channel plan is a step of the campaign, and none of them waits: what is spread over two weeks in life happens
+at once. Texts and mails go to the sandbox, which answers; letters and packets for hand service are set and lie in the print room,
+for the visitor to print.
+
 `--check` does the same on throw-away engines without a screen, counts what happened from the database and, independently, from
 the sandbox's own books, and says whether every promise held.
 """
@@ -23,8 +27,8 @@ from outreach import jobs
 from outreach.access import accounts
 from outreach.access.accounts import Account, Role
 from outreach.access.audit import COMMAND
-from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Campaign
+from outreach.campaigns import campaign, rules
+from outreach.campaigns.campaign import Campaign, Rung
 from outreach.cli import evidence
 from outreach.cli.system import VAR, Plan, Running, say, started
 from outreach.db import now
@@ -32,10 +36,13 @@ from outreach.engines import home
 from outreach.notices import notice
 from outreach.notices.house import House
 from outreach.notices.notice import Channel, Notice, Purpose, Rendition, RenditionState
+from outreach.people.attorney import Representation
+from outreach.people.file import Reader
 from outreach.people.roster import importing
 from outreach.people.synth import rosters
 from outreach.people.synth.furnishing import furnish
 from outreach.people.synth.person import AS_OF
+from outreach.people.synth.settling import settle
 
 PASSWORD = "demonstration only"  # noqa: S105  # printed on the screen: it opens nothing but synthetic data on this machine
 TOTP_SECRETS = {
@@ -49,9 +56,16 @@ INCIDENTS = (
     ("2022-A", "File on a public page", date(2022, 11, 28)),
     ("2022-B", "Names given to another government", date(2022, 12, 7)),
 )
-TITLE = "First contact by text"
+TITLE = "First contact"
+EARLIER_TITLE = "First contact by text"  # of a version that knew no other way
 FAULTS = {"error_after": 0.01, "drop_after": 0.01, "error_before": 0.01, "rate_limit": 0.02, "doubled": 0.05}
-"""What goes wrong in a check, and how often: answers lost after the text was taken, calls refused for haste, reports twice."""
+"""What goes wrong with texts and mails in a check, and how often: answers lost after the provider took it, calls refused for haste,
+reports twice."""
+
+PAPER = (Channel.HAND, Channel.LETTER, Channel.ATTORNEY_LETTER)
+CHECKED_LETTERS = frozenset({"en", "ar", "am", "pa-Guru", "zh-Hans"})
+"""Languages whose letters a check approves: five scripts. To set all of them takes minutes of both cores; who speaks another language
+is then on the list of those who need a translation."""
 
 QUIET_SECONDS = 300  # until the demonstration's campaign must have settled
 IMPATIENT = {
@@ -61,6 +75,7 @@ IMPATIENT = {
     "OUTREACH_SWEEP_SECONDS": "1",
     "OUTREACH_TICKER_SECONDS": "0.5",
     "OUTREACH_SMS_RETRY_SECONDS": "2",
+    "OUTREACH_MAIL_RETRY_SECONDS": "2",
     "OUTREACH_POLL_AFTER_SECONDS": "5",
 }
 """Waits that are minutes in life, so that a check of everything ends within a minute or two."""
@@ -85,8 +100,11 @@ def command(*, port: int, sandbox_port: int, check: bool, codes: bool) -> None:
             system.group.wait(watch=[system.failure])
 
 
-def fill(system: Running) -> dict[str, float]:
-    """Load the demonstration's people and send its first campaign, whatever of it is not there yet. Seconds by part."""
+def fill(system: Running, *, letters_in: frozenset[str] | None = None) -> dict[str, float]:
+    """Load the demonstration's people and send its first campaign, whatever of it is not there yet. Seconds by part.
+
+    `letters_in`: approve the letters of these languages only. Letters may still be in the making afterwards.
+    """
     machine = system.machine()
     with machine.sessions.begin() as session:
         people = _make_accounts(session)
@@ -94,10 +112,13 @@ def fill(system: Running) -> dict[str, float]:
     seconds = {"import": _import_people(machine, people[Role.OFFICER])}
     with machine.sessions.begin() as session:
         furnish(session, by=people[Role.SUPERVISOR].actor)
-        _approve_texts(session, people[Role.APPROVER], jobs.house(system.settings))
-        waiting = session.scalar(select(Campaign.id).where(Campaign.title == TITLE)) is None
-    if waiting:
+        _verify_attorneys(session, people[Role.SUPERVISOR])
+        _approve_texts(session, people[Role.APPROVER], jobs.house(system.settings), letters_in)
+        sent = set(session.scalars(select(Campaign.title).where(Campaign.title.in_((TITLE, EARLIER_TITLE)))))
+    if not sent:
         seconds |= _send_campaign(system, machine, people)
+    elif TITLE not in sent:
+        say("This demonstration was made by an earlier version: its people were told by text. Remove var/demo/ to see the rest.")
     return seconds
 
 
@@ -132,22 +153,33 @@ def _import_people(machine: jobs.Machine, by: Account) -> float:
     return time.monotonic() - began
 
 
-def _approve_texts(session: Session, approver: Account, house: House) -> None:
-    drafts = session.scalars(
-        select(Rendition.id)
+def _verify_attorneys(session: Session, supervisor: Account) -> None:
+    """The roster names attorneys; somebody other than who imported it has seen most of their forms."""
+    if session.scalar(select(Representation.id).where(Representation.verified_at.is_not(None)).limit(1)) is None:
+        settled = settle(session, seed=rosters.Plan().seed, on=now().date(), by=Reader(supervisor.actor, supervises=True))
+        say(f"Attorneys' appearances: {settled['live']:,} verified, {settled['waiting']:,} waiting, {settled['ended']:,} ended")
+
+
+def _approve_texts(session: Session, approver: Account, house: House, letters_in: frozenset[str] | None) -> None:
+    drafts = session.execute(
+        select(Rendition.id, Rendition.channel, Rendition.language)
         .join(Notice)
-        .where(
-            Notice.created_by.is_(None),
-            Rendition.state == RenditionState.DRAFT,
-            Rendition.version == 1,
-            Rendition.channel == Channel.SMS,
-        )
-        .order_by(Rendition.language)
+        .where(Notice.created_by.is_(None), Rendition.state == RenditionState.DRAFT, Rendition.version == 1)
+        .order_by(Rendition.language, Rendition.channel)
     ).all()
-    if drafts:
-        say(f"Approving {len(drafts)} drafted texts, as a demonstration only")
-    for draft in drafts:
+    wanted = [d.id for d in drafts if letters_in is None or d.channel not in PAPER or d.language in letters_in]
+    if wanted:
+        say(f"Approving {len(wanted)} drafted texts, as a demonstration only")
+    for draft in wanted:
         notice.approve(session, draft, by=approver, note=NOTE, house=house)
+
+
+def _ladder(session: Session) -> list[Rung]:
+    """Every channel of the channel plan for whom it has them, all at once."""
+    custodies: dict[Channel, set[str]] = {}
+    for channel, _, those in rules.rungs(rules.load(session)):
+        custodies.setdefault(channel, set()).update(those)
+    return [Rung(0, channel, tuple(sorted(custodies[channel]))) for channel in Channel if channel in custodies]
 
 
 def _send_campaign(system: Running, machine: jobs.Machine, people: dict[Role, Account]) -> dict[str, float]:
@@ -155,48 +187,73 @@ def _send_campaign(system: Running, machine: jobs.Machine, people: dict[Role, Ac
         first_contact = session.scalars(select(Notice).where(Notice.purpose == Purpose.NOTICE, Notice.created_by.is_(None))).one()
         incidents = [str(i) for i in session.scalars(text("select id from incident order by code"))]
         made = campaign.create(
-            session, title=TITLE, notice_id=first_contact.id, audience={"incidents": incidents}, by=people[Role.OFFICER],
+            session, title=TITLE, notice_id=first_contact.id, audience={"incidents": incidents}, ladder=_ladder(session),
             window=(hour(0), hour(0)), window_reason="Demonstration: the phones are the sandbox's and wake nobody.",
+            by=people[Role.OFFICER],
         )  # fmt: skip
         submitted = campaign.submit(session, made.id, by=people[Role.OFFICER])
         assert submitted.submitted_people is not None  # what submit has just set
         campaign.approve(session, made.id, by=people[Role.APPROVER], people=submitted.submitted_people)
     with machine.sessions.begin() as session:
         campaign.launch(session, made.id, by=people[Role.OFFICER])
-    say("Sending the first campaign, to the sandbox carrier")
+    say("Sending the first campaign: texts and mails to the sandbox, letters to the print room")
     jobs.ring(system.settings, jobs.plan_campaign, str(made.id))
     _until_settled(system, machine)
     with machine.sessions() as session:
-        took = session.execute(
-            text("""
-                select extract(epoch from min(s.planned_at) - min(c.launched_at)) as plan,
+        took = (
+            session.execute(
+                text("""
+                select extract(epoch from max(s.planned_at) - min(c.launched_at)) as plan,
                     (select extract(epoch from max(finished_at) - min(started_at)) from attempt
-                     where number = 1 and provider_id is not null) as send
+                     where number = 1 and channel = 'sms' and provider_id is not null) as texts,
+                    (select extract(epoch from max(finished_at) - min(started_at)) from attempt
+                     where number = 1 and channel in ('email', 'attorney_email') and provider_id is not null) as mails
                 from campaign c join step s on s.campaign_id = c.id where c.id = :id
             """),
-            {"id": made.id},
-        ).one()
-    return {"plan": float(took.plan), "send": float(took.send)}
+                {"id": made.id},
+            )
+            .mappings()
+            .one()
+        )
+    return {part: float(seconds) for part, seconds in took.items() if seconds is not None}
 
 
-def _until_settled(system: Running, machine: jobs.Machine) -> None:
-    """Wait until nothing is on its way any more: no message undecided, no report waiting, no callback owed by the sandbox."""
+def _until_settled(system: Running, machine: jobs.Machine, *, paper: bool = False) -> None:
+    """Wait until nothing is on its way any more: no message undecided, no report waiting, no callback owed by the sandbox.
+
+    `paper`: wait for letters too, until each lies in a print run.
+    """
     end, shown = time.monotonic() + QUIET_SECONDS, None
     while time.monotonic() < end:
         if sentence := system.failure():
             raise click.ClickException(sentence)
         with machine.sessions() as session:
-            states = evidence.messages_by_state(session)
+            by_channel = evidence.messages(session)
+            unplanned = session.scalar(text("select count(*) from step where planned_at is null"))
             reports = session.scalar(text("select count(*) from event where applied_at is null"))
-        moving = sum(states.get(s, 0) for s in ("ready", "submitting", "unknown"))
-        line = ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+        moving = sum(
+            count
+            for channel, states in by_channel.items()
+            for state, count in states.items()
+            if state in evidence.UNDECIDED and (paper or channel not in PAPER)
+        )
+        line = "; ".join(
+            f"{channel}: {', '.join(f'{count:,} {state}' for state, count in sorted(states.items()))}"
+            for channel, states in by_channel.items()
+        )
         if line and line != shown:
             say(f"  {line}")
             shown = line
-        if states and not moving and not reports and not system.control.summary()["pending"]:
+        if by_channel and not moving and not unplanned and not reports and not _owed(system):
             return
         time.sleep(1)
     say("The campaign is still on its way; it goes on by itself.")
+
+
+def _owed(system: Running) -> int:
+    """Callbacks and answers that the sandbox has still to bring."""
+    summary = system.control.summary()
+    return int(summary["pending"]) + int(summary["mail"]["pending"])
 
 
 def _check() -> int:
@@ -206,15 +263,16 @@ def _check() -> int:
         with started(Plan(folder, 0, 0, population=True)) as system:
             for fault, chance in FAULTS.items():
                 system.control.fault(fault, chance=chance)
-            seconds = fill(system)
+            seconds = fill(system, letters_in=CHECKED_LETTERS)
             machine = system.machine()
-            _until_settled(system, machine)
+            began = time.monotonic()
+            _until_settled(system, machine, paper=True)
+            seconds["letters"] = time.monotonic() - began
             jobs.apply_due(machine)
             with machine.sessions() as session:
                 result = evidence.gather(session, system.control)
         result["seconds"] = {part: round(value, 2) for part, value in seconds.items()}
-        messages = sum(result["messages"].values())
-        result["send_per_second"] = round(messages / seconds["send"], 1) if seconds.get("send") else 0
+        result["send_per_second"] = round(sum(result["messages"]["sms"].values()) / seconds["texts"], 1)
         broken = evidence.broken_promises(result)
         for sentence in broken:
             say(f"BROKEN: {sentence}")
@@ -226,8 +284,10 @@ def _check() -> int:
 
 def _print_addresses(system: Running) -> None:
     say("")
-    say(f"Panel    {system.panel_url}")
-    say(f"Phones   {system.sandbox_url}   (the sandbox carrier: read what each phone got, and answer as its owner)")
+    say(f"Panel      {system.panel_url}")
+    say(f"Phones     {system.sandbox_url}   (the sandbox: read what each phone got, and answer as its owner)")
+    say(f"Mailboxes  {system.sandbox_url}/mailboxes   (the same for e-mail)")
+    say(f"Letters    {system.panel_url}/print-room   (print runs waiting to be printed; more may still be in the making)")
     say("")
     _print_sign_ins()
     say("Everything runs until Ctrl-C; the data stays for the next start.")
