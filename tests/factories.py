@@ -257,14 +257,18 @@ def make_message(
 
 
 def make_reply(session: Session, sender: str, text: str = "Hello", *people: Person, **overrides: Any) -> Reply:
-    """A text from that phone (E.164). Bound to the one person given; of several, to nobody yet. `overrides` are its columns."""
+    """A text from that phone (E.164), or a mail where it has an @. Bound to the one person given; of several, to nobody yet.
+
+    `overrides` are its columns.
+    """
     reply_id = new_id()
     key = create_key(session, reply_id)
-    index = vault_of(session).blind_index("phone", sender)
+    channel, kind = (Channel.EMAIL, "email") if "@" in sender else (Channel.SMS, "phone")
+    index = vault_of(session).blind_index(kind, sender)
     contact_id = session.scalar(sa.select(ContactPoint.id).where(ContactPoint.value_index == index))
     bindings = {0: Binding.STRANGER, 1: Binding.ONLY_PERSON}
     values: dict[str, Any] = {
-        "channel": Channel.SMS, "provider": "twilio", "provider_id": f"SM{reply_id.hex}", "contact_point_id": contact_id,
+        "channel": channel, "provider": "twilio", "provider_id": f"SM{reply_id.hex}", "contact_point_id": contact_id,
         "kind": ReplyKind.TEXT, "binding": bindings.get(len(people), Binding.SHARED),
         "person_id": people[0].id if len(people) == 1 else None,
     }  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_long_list_comes_in_pages(session: Session) -> None:
 def test_only_the_end_of_a_number_is_listed_and_the_log_says_of_which(session: Session, ana: Person, reader: Reader) -> None:
     one = make_reply(session, ANA_PHONE, "Hello", ana)
     lines, _ = inbox.conversations(session, Query(), limit=50)
-    (shown,) = inbox.phones(session, inbox.ask_to_list(session, lines, by=reader)).values()
+    (shown,) = inbox.senders(session, inbox.ask_to_list(session, lines, by=reader)).values()
     assert shown.endswith(" 0142")
     assert "202" not in shown
     entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "conversation.list")).one()
@@ -136,8 +136,8 @@ def test_everybody_who_uses_the_phone_is_named_the_owner_first(session: Session,
 
 def test_the_number_is_masked_until_somebody_says_why(session: Session, ana: Person, reader: Reader) -> None:
     one = make_reply(session, ANA_PHONE, "Hello", ana)
-    assert ANA_PHONE not in opened(session, one.id, reader).phone
-    assert opened(session, one.id, reader, RevealReason.CONTACT).phone == ANA_PHONE
+    assert ANA_PHONE not in opened(session, one.id, reader).sender
+    assert opened(session, one.id, reader, RevealReason.CONTACT).sender == ANA_PHONE
     entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "conversation.reveal")).one()
     assert (entry.object_id, entry.detail) == (one.id, {"reason": "contact"})
 
@@ -162,7 +162,7 @@ def test_a_phone_that_a_protected_person_uses_is_for_supervisors(session: Sessio
     one = make_reply(session, FAMILY_PHONE, "Hello", hidden, open_one)
     lines, _ = inbox.conversations(session, Query(), limit=50)
     assert [line.protected for line in lines] == [True]
-    assert inbox.phones(session, inbox.ask_to_list(session, lines, by=reader)) == {}
+    assert inbox.senders(session, inbox.ask_to_list(session, lines, by=reader)) == {}
     with pytest.raises(ProtectedRecord):
         inbox.ask_to_open(session, one.id, by=reader)
     assert len(opened(session, one.id, Reader(officer.actor, supervises=True)).users) == 2
@@ -179,7 +179,7 @@ def test_what_was_erased_has_no_text_and_the_rest_stays(session: Session, ana: P
     one = make_reply(session, ANA_PHONE, "Secret", ana)
     erase(session, one.id)
     found = opened(session, one.id, reader)
-    assert ([turn.text for turn in found.turns], found.phone) == ([None], "••• ••• •••")
+    assert ([turn.text for turn in found.turns], found.sender) == ([None], "••• ••• •••")
 
 
 def test_there_is_nothing_of_another_id(session: Session, reader: Reader, officer: Account) -> None:

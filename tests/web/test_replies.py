@@ -1,7 +1,9 @@
 """The inbox: who sees which conversation, that the log knows first, and what is done with a reply."""
 
+import json
 import re
 from datetime import timedelta
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -11,12 +13,14 @@ from sqlalchemy.orm import Session
 from outreach.access.accounts import Role
 from outreach.access.audit import AuditEntry
 from outreach.access.sealing import DataKey
-from outreach.db import now
-from outreach.delivery.reply import Reply
+from outreach.db import new_id, now
+from outreach.delivery.message import Attempt
+from outreach.delivery.reply import Binding, Reply, ReplyAttachment
 from outreach.delivery.words import ReplyKind
-from outreach.people.contact import ContactPoint, ContactState
+from outreach.notices.channel import Channel
+from outreach.people.contact import ContactKind, ContactPoint, ContactState
 from outreach.people.person import Person
-from tests.factories import make_campaign, make_contact, make_message, make_person, make_reply
+from tests.factories import make_attorney, make_campaign, make_contact, make_message, make_person, make_reply
 from tests.web.conftest import Fetch, SignIn, submit
 
 PHONE, SHARED_PHONE, STRANGE_PHONE = "+12025550142", "+12025550143", "+12025550144"
@@ -66,7 +70,7 @@ def test_the_list_shows_what_waits_and_no_text_name_or_number(
     (entry,) = entries(session, "conversation.list")
     assert entry.detail["ids"] == [str(answered.id)]
     everything = page(client, "/replies?show=all")
-    assert "STOP: this phone is closed" in everything.text
+    assert "STOP: nothing more goes there" in everything.text
     assert "nobody we know" in everything.text
     assert "0144" in page(client, "/replies?show=waiting&kind=stop").text
     assert "No conversation fits" in page(client, "/replies?show=all&kind=help").text
@@ -98,7 +102,7 @@ def test_texts_of_both_sides_stand_in_their_own_direction(sign_in: SignIn, page:
     assert (ours["lang"], ours["dir"], theirs["dir"]) == ("ar", "rtl", "auto")
     assert shown.text.index("لديك رسالة مهمة") < shown.text.index("شكراً")
     assert "&lt;b&gt;" in shown.html, "a text is only a text"
-    for part in ("SAMPLE, Layla", "ليلى المثال", "Delivered to the phone", "First notice", "the only person on this phone"):
+    for part in ("SAMPLE, Layla", "ليلى المثال", "Delivered", "First notice", "the only person there"):
         assert part in shown.text
 
 
@@ -206,7 +210,7 @@ def test_of_a_shared_phone_staff_say_whose_reply_it_is(sign_in: SignIn, page: Fe
     session.commit()
     client = sign_in(Role.OFFICER)
     shown = page(client, f"/replies/{reply.id}")
-    assert "several people use this phone" in shown.text
+    assert "several people are there" in shown.text
     assert "Whose reply is it?" in shown.text
     page(client, f"/replies/{reply.id}/person", status=400, post={"person": ""})
     page(client, f"/replies/{reply.id}/person", status=409, post={"person": str(elsewhere.id)})
@@ -238,3 +242,83 @@ def test_a_whole_conversation_is_marked_up_to_what_was_seen(
     assert answered.handled_at is not None
     assert later.handled_at is None, "it came while they were reading"
     assert "1 reply is marked as handled" in page(client, "/replies").text
+
+
+# Mails.
+
+MAILBOX = "layla@example.org"
+
+
+def mailed(session: Session, person: Person, subject: str, body: str, **columns: object) -> None:
+    """A mail of ours to a mailbox of the person's."""
+    contact = make_contact(session, person, value=MAILBOX, kind=ContactKind.EMAIL)
+    content = json.dumps({"subject": subject, "text": body})
+    message = make_message(session, make_campaign(session), contact, person, text=content, channel=Channel.EMAIL, **columns)
+    session.execute(sa.update(Attempt).where(Attempt.message_id == message.id).values(channel=Channel.EMAIL))
+
+
+def test_a_mailbox_is_a_conversation_with_what_was_mailed_and_what_is_held_back(
+    sign_in: SignIn, page: Fetch, session: Session, layla: Person
+) -> None:
+    mailed(session, layla, "An important message", "Call us, please.", started_at=now() - timedelta(hours=1))
+    reply = make_reply(session, MAILBOX, "Here is my letter", layla)
+    for media_type in ("image/png", "application/pdf"):
+        held = ReplyAttachment(id=new_id(), reply_id=reply.id, media_type=media_type, size=3, name_sealed=b"secret.png")
+        session.add(held)
+    session.commit()
+    client = sign_in(Role.OFFICER)
+    listed = page(client, "/replies")
+    assert "Mailbox l•••@example.org" in listed.text
+    assert MAILBOX not in listed.html
+    shown = page(client, f"/replies/{reply.id}")
+    for part in ("An important message", "Call us, please.", "Here is my letter", "SAMPLE, Layla", "Who uses this mailbox"):
+        assert part in shown.text
+    assert "2 attachments are held back : image/png, application/pdf" in shown.text.replace("held back:", "held back :")
+    assert "secret.png" not in shown.html
+    assert MAILBOX not in shown.html
+    assert MAILBOX in page(client, f"/replies/{reply.id}/show", post={"reason": "contact"}).text
+
+
+def test_an_answer_by_machine_waits_for_nobody(sign_in: SignIn, page: Fetch, session: Session, layla: Person) -> None:
+    mailed(session, layla, "Subject", "Text")
+    reply = make_reply(session, MAILBOX, "I am away", layla, kind=ReplyKind.AUTO_REPLY, needs_human=False)
+    session.commit()
+    client = sign_in(Role.OFFICER)
+    assert "No conversation fits" in page(client, "/replies?show=waiting").text
+    assert "Answered by a machine" in page(client, "/replies?show=all").text
+    shown = page(client, f"/replies/{reply.id}")
+    assert "I am away" in shown.text
+    assert "Everything is handled" in shown.text
+    assert "Mark as handled" not in shown.text
+
+
+def test_an_attorneys_answer_names_the_attorney_and_shows_no_client(
+    sign_in: SignIn, page: Fetch, session: Session, layla: Person
+) -> None:
+    attorney = make_attorney(session, name="Sample Counsel", email=MAILBOX)
+    reply = make_reply(session, MAILBOX, "I no longer represent them", attorney_id=attorney.id, binding=Binding.ATTORNEY)
+    session.commit()
+    client = sign_in(Role.OFFICER)
+    assert "an attorney" in page(client, "/replies").text
+    shown = page(client, f"/replies/{reply.id}")
+    assert "Sample Counsel attorney" in shown.text
+    assert "from an attorney's office" in unescape(shown.text)
+    (entry,) = entries(session, "attorney.list")
+    assert entry.detail["ids"] == [str(attorney.id)]
+
+
+def test_what_an_attorney_answers_about_a_protected_client_is_for_supervisors(
+    sign_in: SignIn, page: Fetch, session: Session
+) -> None:
+    attorney = make_attorney(session, email=MAILBOX)
+    contact = session.get_one(ContactPoint, attorney.email_point_id)
+    hidden = make_person(session, protected=True)
+    message = make_message(
+        session, make_campaign(session), contact, hidden, channel=Channel.ATTORNEY_EMAIL, attorney_id=attorney.id, attempts=0
+    )
+    reply = make_reply(
+        session, MAILBOX, "About my client", attorney_id=attorney.id, message_id=message.id, binding=Binding.ATTORNEY
+    )
+    session.commit()
+    page(sign_in(Role.OFFICER), f"/replies/{reply.id}", status=403)
+    assert "About my client" in page(sign_in(Role.SUPERVISOR), f"/replies/{reply.id}").text

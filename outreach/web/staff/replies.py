@@ -1,4 +1,4 @@
-"""Replies: the inbox, one conversation a phone, and whose it is."""
+"""Replies: the inbox, one conversation a phone or mailbox, and whose it is."""
 
 from uuid import UUID
 
@@ -33,12 +33,12 @@ def index() -> ResponseReturnValue:
     with panel().sessions.begin() as session:
         lines, total = inbox.conversations(session, query, limit=SIZE, offset=(number - 1) * SIZE)
         permit = inbox.ask_to_list(session, lines, by=_reader()) if lines else None
-    phones = {}
+    senders = {}
     if permit:
         with panel().sessions.begin() as session:
-            phones = inbox.phones(session, permit)
+            senders = inbox.senders(session, permit)
     return render_template(
-        "staff/replies/index.html", lines=lines, phones=phones, pages=Pages(number, SIZE, total), show=show, kind=kind
+        "staff/replies/index.html", lines=lines, senders=senders, pages=Pages(number, SIZE, total), show=show, kind=kind
     )
 
 
@@ -51,10 +51,10 @@ def show(reply_id: UUID) -> ResponseReturnValue:
 @pages.post("/<uuid:reply_id>/show")
 @allow(Role.OFFICER, Role.SUPERVISOR)
 def reveal(reply_id: UUID) -> ResponseReturnValue:
-    """The conversation with its number in full, for this one answer. Reloading the page asks again."""
+    """The conversation with its number or address in full, for this one answer. Reloading the page asks again."""
     reason = request.form.get("reason", "")
     if reason not in set(RevealReason):
-        abort(400, _("Choose why you need to see the number. It is kept in the audit log."))
+        abort(400, _("Choose why you need to see it in full. That is kept in the audit log."))
     return _conversation(reply_id, RevealReason(reason))
 
 
@@ -72,7 +72,7 @@ def bind(reply_id: UUID) -> ResponseReturnValue:
     except ValueError:
         abort(400, _("Choose whose reply it is."))
     except NotTheirs:
-        abort(409, _("This person does not use the phone that the reply came from."))
+        abort(409, _("This person does not use the phone or mailbox that the reply came from."))
     flash(_("Saved. It stands in this person's file now."), "success")
     return redirect(url_for(".show", reply_id=reply_id, _anchor=f"reply-{reply_id}"))
 
@@ -113,7 +113,7 @@ def _reader() -> Reader:
 
 
 def _protected() -> str:
-    return str(_("A protected person uses this phone. Only a supervisor can open the conversation."))
+    return str(_("This is about a protected person. Only a supervisor can open the conversation."))
 
 
 def _conversation(reply_id: UUID, reason: RevealReason | None = None) -> ResponseReturnValue:
