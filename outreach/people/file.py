@@ -265,6 +265,14 @@ def keep_one_safe_address(session: Session, person_id: UUID, contact_point_id: U
     )  # fmt: skip
 
 
+def set_large_print(session: Session, person_id: UUID, *, large_print: bool, by: Reader) -> None:
+    """Whether the person's letters are set in large type, from the next one on. Raises NoSuchPerson or ProtectedRecord."""
+    check_visible(session, person_id, by)
+    person = session.get_one(Person, person_id, with_for_update=True)
+    person.large_print = large_print
+    audit.record(session, by.actor, "person.large_print", "person", person_id, large_print=large_print)
+
+
 def masked(kind: str, value: str) -> str:
     """Enough of a phone number or an address to tell two apart, and not enough to use it."""
     match kind:

@@ -476,7 +476,7 @@ def test_protecting_a_record_hides_it_from_everybody_but_supervisors(
     assert [entry.detail["protected"] for entry in entries(session, "person.protect")] == [True, False]
 
 
-def test_somebody_who_needs_large_type_gets_it_from_the_next_letter_on(sign_in: SignIn, session: Session, submit: Submit) -> None:
+def test_somebody_who_needs_large_type_gets_it_from_the_next_letter_on(sign_in: SignIn, session: Session) -> None:
     person = make_person(session)
     officer = sign_in(Role.OFFICER)
     assert submit(officer, f"/people/{person.id}/large-print", {"large_print": "yes"}).status_code == 302

@@ -121,6 +121,24 @@ def set_protected(person_id: UUID) -> ResponseReturnValue:
     return redirect(url_for(".show", person_id=person_id))
 
 
+@pages.post("/<uuid:person_id>/large-print")
+@allow(Role.OFFICER, Role.SUPERVISOR)
+def set_large_print(person_id: UUID) -> ResponseReturnValue:
+    large = request.form.get("large_print") == "yes"
+    try:
+        with panel().sessions.begin() as session:
+            file.set_large_print(session, person_id, large_print=large, by=reader())
+    except file.NoSuchPerson:
+        abort(404)
+    except file.ProtectedRecord:
+        abort(403, protected_sentence())
+    flash(
+        _("Letters to this person are set in large type.") if large else _("Letters to this person are set in usual type."),
+        "success",
+    )
+    return redirect(url_for(".show", person_id=person_id))
+
+
 def reader() -> Reader:
     """Whoever is signed in, as a reader of files."""
     return Reader(account().actor, supervises=account().role == Role.SUPERVISOR)
