@@ -133,8 +133,10 @@ def _read(body: str, language: str | None) -> Reading:
     if whole.kind != ReplyKind.TEXT or len(lines) < 2:
         return whole
     first, *others = (words.classify(line, language) for line in lines)
-    if first.kind == ReplyKind.ACKNOWLEDGE and any(other.kind not in (ReplyKind.TEXT, ReplyKind.ACKNOWLEDGE) for other in others):
-        return Reading(ReplyKind.TEXT, needs_human=True)  # "OK", and further down "wrong person".
+    if first.kind == ReplyKind.ACKNOWLEDGE and {other.kind for other in others} - {ReplyKind.TEXT, ReplyKind.ACKNOWLEDGE}:
+        # "OK", and further down "wrong person": that proves nothing. Only a STOP needs no proof.
+        stop = any(other.kind == ReplyKind.STOP for other in others)
+        return Reading(ReplyKind.STOP if stop else ReplyKind.TEXT, needs_human=True)
     return Reading(first.kind, needs_human=True, language=first.language)
 
 
