@@ -54,9 +54,9 @@ class Pull:
 WHY = """(case
     when m.person_id is not null and p.custody = 'deceased' then 'deceased'
     when m.person_id is not null and l.facility_id is not null
-        and (p.custody not in ('detained', 'other_agency') or p.facility_id is distinct from l.facility_id) then 'moved'
+        and (p.custody <> 'detained' or p.facility_id is distinct from l.facility_id) then 'moved'
     when m.person_id is not null and l.facility_id is null and p.custody not in ('released', 'relief')
-        and not (p.custody in ('removed', 'departed') and pc.reviewed_at is not null) then 'moved'
+        and not (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null) then 'moved'
     when m.channel <> 'hand' and cp.state = 'opted_out' then 'opted_out'
     when m.channel <> 'hand' and cp.state = 'quarantined' then 'wrong_number'
     when m.channel <> 'hand' and cp.state <> 'usable' then 'bad_contact'

@@ -183,7 +183,8 @@ class Address:
     confirmed_on: date | None
 
 
-# As for a letter that is planned: usable, graded as mailable, and safe. Abroad only with a safety review, family with consent.
+# As for a letter that is planned: usable, graded as mailable, safe, and never family's or an attorney's, since a letter says what
+# happened. Abroad only with a safety review.
 ADDRESSES = """
     select cp.id, pc.role, pc.safety, cp.grade, pc.confirmed_on
     from letter l join person p on p.id = l.person_id
@@ -191,8 +192,8 @@ ADDRESSES = """
     where l.attempt_id = :id and cp.kind = 'post' and cp.state = 'usable' and cp.grade in ('good', 'foreign')
       and cp.id not in (select contact_point_id from attempt where id = :id)
       and (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))
-      and (pc.role <> 'family' or pc.consent_on is not null)
-      and (p.custody in ('released', 'relief') or (p.custody in ('removed', 'departed') and pc.reviewed_at is not null))
+      and pc.role not in ('family', 'attorney')
+      and (p.custody in ('released', 'relief') or (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null))
     order by pc.role = 'own' desc, pc.safety = 'yes' desc, pc.confirmed_on desc nulls last, cp.id
 """
 

@@ -88,7 +88,7 @@ def test_a_run_that_is_kept_has_its_letters_accepted_and_its_pdf_sealed(session:
 def test_a_run_is_kept_whole_or_not_at_all_when_one_attempt_was_given_up(session: Session) -> None:
     attempts = papers(session)
     letters = set_letters(session, attempts)
-    attempts[1].lease_until = now() - timedelta(minutes=1)
+    attempts[1].lease_until = now() - timedelta(hours=1)
     session.flush()
     assert print_room.forget_unprinted(session) == 1
     with pytest.raises(NotOpen), session.begin_nested():
@@ -100,7 +100,7 @@ def test_a_run_is_kept_whole_or_not_at_all_when_one_attempt_was_given_up(session
 
 def test_attempts_whose_job_died_are_given_up_and_set_again(session: Session) -> None:
     attempt, fresh = papers(session, 2)
-    attempt.lease_until = now() - timedelta(seconds=1)
+    attempt.lease_until = now() - timedelta(hours=1)
     session.flush()
     assert print_room.forget_unprinted(session) == 1
     assert print_room.forget_unprinted(session) == 0

@@ -215,6 +215,7 @@ def test_another_letter_goes_to_another_address_of_the_same_person(
         {"safety": Safety.UNKNOWN, "role": ContactRole.SHELTER},
         {"state": "bad"},
         {"role": ContactRole.FAMILY},
+        {"role": ContactRole.ATTORNEY},
     ],
 )
 def test_nothing_is_mailed_again_to_an_address_that_no_letter_may_go_to(

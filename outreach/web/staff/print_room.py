@@ -61,7 +61,7 @@ def show(run_id: UUID) -> ResponseReturnValue:
 @pages.get("/<uuid:run_id>/counts")
 @allow()
 def counts(run_id: UUID) -> ResponseReturnValue:
-    """The three counts, which take some seconds: the run's page asks for them by itself."""
+    """The three counts, which take some seconds: the page of a run that is to be printed asks for them by itself."""
     with panel().sessions.begin() as session:
         run = _get(session, run_id)
         if run.state not in print_room.IN_THE_HOUSE:
