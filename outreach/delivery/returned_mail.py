@@ -193,7 +193,8 @@ ADDRESSES = """
       and cp.id not in (select contact_point_id from attempt where id = :id)
       and (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))
       and pc.role not in ('family', 'attorney')
-      and (p.custody in ('released', 'relief') or (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null))
+      and (p.custody in ('released', 'relief')
+        or (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null))
     order by pc.role = 'own' desc, pc.safety = 'yes' desc, pc.confirmed_on desc nulls last, cp.id
 """
 
