@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.delivery.projection import lock, project
-from outreach.delivery.record import CLOSES, pause_all, pause_filtered
+from outreach.delivery.record import CLOSES, Limits, pause_all, pause_filtered
 from outreach.providers.contract import Refusal, Report
 
 ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
@@ -76,12 +76,13 @@ MESSAGES = """
         state = r.state,
         reason = case when r.state in ('undelivered', 'failed', 'returned') then r.reason end,
         due_at = case when r.state = 'undelivered' and r.retry
-                and (select count(*) from attempt t where t.message_id = m.id and t.state <> 'not_sent') < :attempts
+                and (select count(*) from attempt t where t.message_id = m.id and t.state <> 'not_sent') < r.attempts
                 and (select state <> 'done' from campaign c where c.id = m.campaign_id)
-            then now() + :retry_seconds * interval '1 second' end,
+            then now() + r.wait * interval '1 second' end,
         updated_at = now()
     from unnest(cast(:ids as uuid[]), cast(:numbers as smallint[]), cast(:states as text[]), cast(:reasons as text[]),
-        cast(:retries as boolean[]), cast(:revived as boolean[])) as r(id, number, state, reason, retry, revived)
+        cast(:retries as boolean[]), cast(:revived as boolean[]), cast(:attempts as integer[]), cast(:waits as float8[]))
+        as r(id, number, state, reason, retry, revived, attempts, wait)
     where m.id = r.id and m.state <> r.state and m.state <> 'returned' and (m.state <> 'delivered' or r.state = 'returned')
       and (r.state = 'delivered'
         or (r.state = 'returned' and r.number = m.attempts and m.state not in ('ready', 'cancelled', 'blocked'))
@@ -122,10 +123,10 @@ Meaning = Callable[[str, str | None], Refusal]
 """What to do about a provider's code: the provider's name, and the code of its report."""
 
 
-def apply(session: Session, *, size: int, meaning: Meaning, attempts: int, retry_seconds: float, filtered: int) -> int:
+def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[str], Limits], filtered: int) -> int:
     """Project up to `size` kept reports; how many were looked at. 0 when there are none, or another process is at it.
 
-    `attempts`, `retry_seconds` and `filtered` are as in `record.Limits`.
+    `limits` are a provider's, by its name; `filtered` is as in `record.Limits`, for all of them.
     """
     if not session.scalar(text("select pg_try_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME}):
         return 0
@@ -153,8 +154,6 @@ def apply(session: Session, *, size: int, meaning: Meaning, attempts: int, retry
     session.execute(
         text(MESSAGES),
         {
-            "attempts": attempts,
-            "retry_seconds": retry_seconds,
             "ids": ids,
             "numbers": [r.number for r in rows],
             # A failure that may pass is no end: the message is shown as undelivered until it was tried often enough.
@@ -168,6 +167,8 @@ def apply(session: Session, *, size: int, meaning: Meaning, attempts: int, retry
             ],
             "retries": [m == Refusal.TRANSIENT for m in meanings],
             "revived": [r.revived for r in rows],
+            "attempts": [limits(r.provider).attempts for r in rows],
+            "waits": [limits(r.provider).retry_seconds for r in rows],
         },
     )
     project(session, ids)

@@ -6,6 +6,7 @@ nothing. Jobs carry ids only, are few and long, and are the only functions that 
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from outreach.jobs.machine import (
     Machine,
     house,
     limits,
+    limits_of,
     machine,
     machine_for,
     mail_house,
@@ -141,9 +143,8 @@ def apply_due(m: Machine) -> int:
     while True:
         with m.sessions.begin() as session:
             applied = events.apply(
-                session, size=EVENTS_A_TURN, meaning=meaning, attempts=s.sms_attempts,
-                retry_seconds=s.sms_retry_seconds, filtered=s.filtered_limit,
-            )  # fmt: skip
+                session, size=EVENTS_A_TURN, meaning=meaning, limits=partial(limits_of, s), filtered=s.filtered_limit
+            )
         done += applied
         if applied < EVENTS_A_TURN:
             return done

@@ -152,6 +152,11 @@ def mail_limits(s: Settings) -> Limits:
     return Limits(s.mail_attempts, s.mail_retry_seconds, s.filtered_limit)
 
 
+def limits_of(s: Settings, provider: str) -> Limits:
+    """Tries of whatever goes by a provider."""
+    return limits(s) if provider == TwilioTexts.name else mail_limits(s)
+
+
 def rules_for(s: Settings, provider: str, composer: Composer = texts, lease: timedelta | None = None) -> Rules:
     return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer)
 
@@ -165,6 +170,4 @@ def paper_rules(s: Settings) -> PaperRules:
 
 
 def roster_limits(chosen: Settings) -> roster.Limits:
-    return roster.Limits(
-        file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows, address_reuse=chosen.address_reuse_limit
-    )
+    return roster.Limits(file_bytes=chosen.roster_max_bytes, rows=chosen.roster_max_rows, address_reuse=chosen.address_reuse_limit)

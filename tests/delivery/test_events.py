@@ -63,7 +63,7 @@ class Journey:
         return events.keep(self.session, "twilio", report) == 1
 
     def apply(self) -> None:
-        events.apply(self.session, size=100, meaning=jobs.meaning, attempts=3, retry_seconds=60, filtered=5)
+        events.apply(self.session, size=100, meaning=jobs.meaning, limits=lambda _: LIMITS, filtered=LIMITS.filtered)
 
     def hear_all(self, reports: Sequence[tuple[str, str | None]], *, at_once: bool) -> None:
         for status, code in reports:

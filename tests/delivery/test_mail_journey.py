@@ -127,6 +127,16 @@ def test_a_block_is_tried_again_and_says_nothing_against_the_address(stage: Stag
     assert stage.mailbox(mailbox(0)).state == "usable"
 
 
+@pytest.mark.parametrize("stage", [{"sms_attempts": "1", "mail_attempts": "3"}], indirect=True)
+def test_a_mail_has_as_many_tries_as_mails_have(stage: Stage) -> None:
+    stage.cast_mail([mailbox(0)])
+    stage.control.fault("fate", to=mailbox(0), status="blocked")
+    stage.run_until_quiet()
+    assert stage.mailed() == 3
+    assert stage.outcomes() == {"exhausted:not_delivered": 1}
+    assert stage.mailbox(mailbox(0)).state == "usable"
+
+
 def test_a_bounce_after_delivered_returns_the_mail_and_closes_the_address(stage: Stage) -> None:
     stage.cast_mail(["returned.1@example.org"])
     stage.run_until_quiet()
