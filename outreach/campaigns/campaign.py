@@ -24,7 +24,6 @@ from outreach.campaigns import rules
 from outreach.db import Base, new_id, now
 from outreach.notices.notice import Channel, Rendition, RenditionState
 
-
 SHORTEST_WINDOW = 7  # hours: in summer New York and Honolulu are six apart (see `delivery.claim`)
 
 

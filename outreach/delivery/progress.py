@@ -48,7 +48,7 @@ IN_THE_HOUSE = (MessageState.READY, MessageState.SUBMITTING, MessageState.UNKNOW
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Messages that did not arrive, by what they came to, our reason, and the provider's code of the last try, where it gave one."""
+    """Messages that did not arrive, by what they came to, our reason, and the provider's last code, where it gave one."""
 
     channel: Channel
     state: str

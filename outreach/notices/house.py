@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from outreach.notices import blocks, disclosure, fields, segments
+from outreach.notices import blocks, disclosure, fields, languages, segments
 from outreach.notices.channel import FIELDS, SAMPLES, SUBJECT_FIELDS, Channel
 from outreach.notices.disclosure import Finding, Surface
+from outreach.notices.letters import glyphs
+from outreach.notices.letters.glyphs import Missing
 
 LONGEST_SUBJECT = 78  # characters, by which it stands in one line of a list of mails (and of a header: RFC 5322 §2.1.1)
 
@@ -43,6 +45,16 @@ class House:
         found += self.findings(text, language, Surface.EMAIL_BODY, allowed_values)
         return list(dict.fromkeys(found))
 
+    def missing_glyphs(self, text: str, language: str) -> list[Missing]:
+        """The characters of a letter's text, with its ((fields)), that no font of ours can print. Raises `fields.FieldError`."""
+        families = glyphs.faces(languages.get(language))
+        return [
+            Missing(character, f"part {number}")
+            for number, block in enumerate(blocks.parse(self.render(text, SAMPLES)), 1)
+            for line in block.lines
+            for character in glyphs.missing(line, families)
+        ]
+
     def problems(self, channel: str, subject: str | None, text: str, language: str) -> list[str]:
         """Everything that keeps this text, with its ((fields)), from being approved: sentences for its author."""
         chosen = Channel(channel)
@@ -54,7 +66,7 @@ class House:
             else:
                 # Only who opens the letter reads its inside, so that may say what it is about.
                 fields.require_known(text, FIELDS[chosen])
-                sentences = []
+                sentences = [f"No font of ours can print {missing}." for missing in self.missing_glyphs(text, language)]
         except fields.FieldError as error:
             return [str(error)]
         if not blocks.parse(text):

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, exists, func, select, update
+from sqlalchemy import Exists, ForeignKey, Index, Text, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from outreach.access import audit
@@ -119,20 +119,27 @@ def get(session: Session, notice_id: UUID) -> Notice:
 
 def summaries(session: Session) -> list[Summary]:
     """Every notice: those for campaigns first, then by title."""
-    newer = aliased(Rendition)
-    overtaken = exists().where(
-        newer.notice_id == Rendition.notice_id,
-        newer.channel == Rendition.channel,
-        newer.language == Rendition.language,
-        newer.version > Rendition.version,
-    )
     count = select(func.count(Rendition.language.distinct())).where(Rendition.notice_id == Notice.id)
-    drafts = count.where(Rendition.state == RenditionState.DRAFT, ~overtaken).scalar_subquery()
+    drafts = count.where(Rendition.state == RenditionState.DRAFT, ~_overtaken()).scalar_subquery()
     approved = count.where(Rendition.state == RenditionState.APPROVED).scalar_subquery()
     rows = session.execute(
         select(Notice.id, Notice.title, Notice.purpose, approved, drafts).order_by(Notice.purpose != Purpose.NOTICE, Notice.title)
     )
     return [Summary(*row) for row in rows]
+
+
+def standing(session: Session, notice_id: UUID) -> dict[Channel, tuple[int, int]]:
+    """For each channel of texts that the notice has: in how many languages one is approved, and in how many a draft waits."""
+    rows = session.execute(
+        select(
+            Rendition.channel,
+            func.count().filter(Rendition.state == RenditionState.APPROVED),
+            func.count().filter(Rendition.state == RenditionState.DRAFT, ~_overtaken()),
+        )
+        .where(Rendition.notice_id == notice_id)
+        .group_by(Rendition.channel)
+    )
+    return {Channel(channel): (approved, drafts) for channel, approved, drafts in rows}
 
 
 def versions(
@@ -259,6 +266,17 @@ def approve(session: Session, rendition_id: UUID, *, by: Account, note: str, hou
         session, by.actor, "rendition.approve", "rendition", rendition.id, language=rendition.language, version=rendition.version
     )
     return rendition
+
+
+def _overtaken() -> Exists:
+    """SQL: whether a newer version of the same text exists."""
+    newer = aliased(Rendition)
+    return exists().where(
+        newer.notice_id == Rendition.notice_id,
+        newer.channel == Rendition.channel,
+        newer.language == Rendition.language,
+        newer.version > Rendition.version,
+    )
 
 
 def _newest(session: Session, rendition: Rendition) -> int:

@@ -12,22 +12,28 @@ from sqlalchemy.orm import Session
 from outreach import jobs
 from outreach.access.accounts import Account, AuthSession, Role
 from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Campaign, CampaignState
-from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.campaigns.campaign import Campaign, CampaignState, Rung
+from outreach.campaigns.outcome import CounselOutcome, Outcome, OutcomeState, Reason
 from outreach.db import now
 from outreach.delivery.message import MessageState
+from outreach.notices.channel import Channel
 from outreach.notices.notice import Notice
+from outreach.people.contact import ContactKind
 from outreach.people.custody import Custody
 from outreach.people.incident import Incident
+from outreach.people.person import Person
 from tests.factories import (
     make_account,
+    make_attorney,
     make_campaign,
     make_contact,
     make_incident,
     make_message,
     make_outcome,
+    make_paper,
     make_person,
     make_rendition,
+    make_representation,
 )
 from tests.web.conftest import Fetch, Page, SignIn, form_token, submit
 
@@ -224,6 +230,25 @@ def test_the_preview_counts_everybody_with_reason_and_advice(sign_in: SignIn, pa
     assert "$0.0079" in shown.text
 
 
+def test_the_preview_is_by_way_with_the_attorneys_track(
+    sign_in: SignIn, page: Fetch, session: Session, draft: Campaign, said: Notice, incident: Incident, officer: Account
+) -> None:
+    make_rendition(session, said, "en", channel=Channel.ATTORNEY_EMAIL, subject="Important")
+    people = session.scalars(sa.select(Person).order_by(Person.id)).all()
+    both = make_attorney(session)
+    make_representation(session, people[0], both)
+    make_representation(session, people[1], both)
+    steps = [Rung(), Rung(240, Channel.ATTORNEY_EMAIL), Rung(72, Channel.LETTER)]
+    campaign.change(
+        session, draft.id, title="All ways", notice_id=said.id, audience=draft.audience, ladder=steps,
+        window=(draft.window_start, draft.window_end), window_reason=None, by=officer,
+    )  # fmt: skip
+    session.commit()
+    shown = page(sign_in(Role.APPROVER), f"/campaigns/{draft.id}").text
+    assert "Way People Messages Text message 1 1 Letter by post 0 0 E-mail to the attorney 2 1" in shown
+    assert "Their attorney is told 2 Their attorney cannot be reached 0 No attorney on record 1" in shown
+
+
 def test_each_reason_leads_to_exactly_its_people(sign_in: SignIn, page: Fetch, draft: Campaign) -> None:
     officer = sign_in(Role.OFFICER)
     links = [link for link in page(officer, f"/campaigns/{draft.id}").links() if link.startswith("/people?")]
@@ -387,6 +412,28 @@ def test_progress_is_an_equation_a_chart_and_tables(sign_in: SignIn, page: Fetch
     assert "<html" not in part
     assert 'hx-trigger="every 2s"' in part, "it asks for itself again"
     assert re.search(r"<desc[^>]*>Told: 1\. Reached: 1\.", part), "the chart says its numbers"
+
+
+def test_progress_is_by_way_with_the_attorneys_and_the_print_room(
+    sign_in: SignIn, page: Fetch, session: Session, running: Campaign
+) -> None:
+    inside, moved = make_person(session, custody=Custody.DETAINED), make_person(session)
+    for person, channel in ((inside, Channel.HAND), (moved, Channel.LETTER)):
+        make_outcome(session, running, person, OutcomeState.PLANNED)
+        make_paper(session, running, person, make_contact(session, kind=ContactKind.POST, value="12 Example Street"), channel)
+    attorney = make_attorney(session)
+    for person, state in ((inside, "reached"), (moved, None)):
+        session.get_one(Outcome, (running.id, person.id)).counsel = "represented" if state else "none"
+        if state:
+            session.add(CounselOutcome(campaign_id=running.id, person_id=person.id, attorney_id=attorney.id, state=state))
+    session.commit()
+    shown = page(sign_in(Role.APPROVER), f"/campaigns/{running.id}")
+    assert "State Text message Letter by post Letter by hand In all" in shown.text
+    assert "Being handed over – 1 1 2" in shown.text
+    assert "In all 3 1 1 5" in shown.text
+    assert "2 letters have not left the house." in shown.text
+    assert "/print-room" in shown.links()
+    assert "Their attorney stands as People Reached 1 No attorney on record 1 In all 2" in shown.text
 
 
 def test_when_the_state_changes_the_whole_page_is_asked_for(sign_in: SignIn, session: Session, running: Campaign) -> None:

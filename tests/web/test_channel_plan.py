@@ -14,7 +14,7 @@ from tests.web.conftest import Fetch, SignIn, submit
 def test_everybody_reads_the_ways_in_order_of_time_and_what_can_never_be(sign_in: SignIn, page: Fetch) -> None:
     shown = page(sign_in(Role.APPROVER), "/channel-plan")
     assert (
-        "In detention at the launch : letter by hand at the launch : e-mail to their attorney after 1 day : letter after 1 day :"
+        "In detention at the launch: letter by hand at the launch: e-mail to their attorney after 1 day: letter after 1 day:"
         " letter to their attorney text message, e-mail: Phones and mailboxes of people inside are in other hands." in shown.text
     )
     assert "after 7 days: letter only after a safety review" in shown.text

@@ -104,6 +104,8 @@ MATRIX = {
     "notices.edit": {O, S},
     "notices.draft": {O, S},
     "notices.look": {O, S},
+    "notices.preview_typed": {O, S},
+    "notices.preview": {O, A, S},
     "notices.approve": {A, S},
     "replies.index": {O, S},
     "replies.show": {O, S},

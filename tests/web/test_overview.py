@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from outreach.access.accounts import Role
-from outreach.campaigns.outcome import OutcomeState, Reason
+from outreach.campaigns.outcome import CounselOutcome, OutcomeState, Reason
 from outreach.people.custody import Custody
-from tests.factories import make_campaign, make_outcome, make_person
+from tests.factories import make_attorney, make_campaign, make_outcome, make_person
 from tests.web.conftest import Fetch, SignIn
 
 
@@ -88,6 +88,37 @@ def test_the_chart_says_in_words_what_it_shows(sign_in: SignIn, page: Fetch) -> 
     chart = html.split('class="chart__bar"')[1].split("</svg>")[0]
     widths = [float(width) for width in re.findall(r'width="([\d.]+)"', chart)]
     assert sum(widths) == pytest.approx(640, abs=0.1)
+
+
+def test_attorneys_are_counted_beside_the_people(sign_in: SignIn, page: Fetch, session: Session) -> None:
+    first, second = make_campaign(session), make_campaign(session)
+    people = [make_person(session) for _ in range(5)]
+    attorneys = [make_attorney(session) for _ in range(2)]
+    # Reached by one of two attorneys; told in the second campaign only; nobody reachable; not decided; without counsel.
+    standing = [
+        (people[0], first, attorneys[0], "exhausted"),
+        (people[0], first, attorneys[1], "reached"),
+        (people[1], first, attorneys[0], "exhausted"),
+        (people[1], second, attorneys[0], "told"),
+        (people[2], first, attorneys[0], "exhausted"),
+    ]
+    for number, person in enumerate(people):
+        make_outcome(session, first, person, OutcomeState.PLANNED).counsel = "none" if number == 4 else "represented"
+    make_outcome(session, second, people[1], OutcomeState.PLANNED).counsel = "represented"
+    session.add_all(CounselOutcome(campaign_id=c.id, person_id=p.id, attorney_id=a.id, state=s) for p, c, a, s in standing)
+    session.commit()
+    auditor = sign_in(Role.AUDITOR)
+    assert "Attorneys told 2 of 4 people who are represented" in page(auditor, "/").text
+    of_first = page(auditor, f"/?campaign={first.id}").text
+    assert "Attorneys told 1 of 4 people who are represented" in of_first
+    assert "Attorneys to be told 1 " in of_first
+    assert "Attorneys not reached 2 " in of_first
+    assert "No attorney on record 1 " in of_first
+
+
+@pytest.mark.usefixtures("six")
+def test_where_no_step_was_for_attorneys_the_overview_is_silent_about_them(sign_in: SignIn, page: Fetch) -> None:
+    assert "Attorneys told" not in page(sign_in(Role.OFFICER), "/").text
 
 
 def test_with_nobody_recorded_it_says_so(sign_in: SignIn, page: Fetch) -> None:

@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from outreach.notices.blocks import parse
+from outreach.notices.blocks import Block, BlockKind, parse
+from outreach.notices.channel import SAMPLES, Channel
+from outreach.notices.house import House
 from outreach.notices.letters.letter import Layout, LetterContent, LetterText
 from outreach.notices.letters.service import ReceiptWords, RunSheet, Served
 
@@ -49,6 +51,23 @@ def letter(language: str, layout: Layout = Layout.PERSON, number: int = 1, **cha
         taglines=True,
     )
     return replace(content, **changes)
+
+
+def specimen(channel: Channel, language: str, text: str, house: House, sender: tuple[str, ...]) -> LetterContent:
+    """A letter with this text in it, for looking at before anybody gets one. Raises `fields.FieldError`."""
+    listed = Block(BlockKind.LIST, ("Sample PERSON ONE (A-number ending in 001)", "Sample PERSON TWO (A-number ending in 002)"))
+    parsed = parse(house.render(text, SAMPLES))
+    body = tuple(listed if block.lines == (SAMPLES["clients"],) else block for block in parsed)
+    base = attorney() if channel.to_attorney else letter("en")
+    return replace(
+        base,
+        sender=sender,
+        texts=(LetterText(language, body),),
+        site=house.values["site"],
+        phone=house.values["phone"],
+        reference=SAMPLES["reference"],
+        access_code=None if channel.to_attorney else SAMPLES["code"],
+    )
 
 
 def attorney(recipient_name: str = "Sample Attorney") -> LetterContent:

@@ -1,50 +1,46 @@
 """Notices: what is said in each language, who drafted it, and who approved it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal
 from uuid import UUID
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
+from flask_babel import lazy_gettext as _l
 
-from outreach import jobs
 from outreach.access.accounts import Role
-from outreach.notices import fields, languages, notice, segments
-from outreach.notices.house import House
+from outreach.delivery import typeset
+from outreach.notices import fields, languages, mail, notice
+from outreach.notices.channel import Channel
+from outreach.notices.house import LONGEST_SUBJECT
 from outreach.notices.languages import Language
-from outreach.notices.notice import NoNotice, NotApproved, RenditionState, Version
-from outreach.notices.segments import Segments
-from outreach.web import words
+from outreach.notices.letters.letter import as_json
+from outreach.notices.notice import NoNotice, NotApproved, Purpose, RenditionState, Version
+from outreach.web import headers, words
 from outreach.web.gate import allow
 from outreach.web.panel import account, panel
 from outreach.web.staff.base import language_name
+from outreach.web.staff.text_checks import check, house, render_mail, specimen, values_of
 
 pages = Blueprint("notices", __name__, url_prefix="/notices")
 
 LONGEST_TITLE = 200
-LONGEST_TEXT = 1600  # characters: more than any text that our limit of segments lets through
+LONGEST_TEXT = 1600  # characters: more than any text message that our limit of segments lets through
+LONGEST_PROSE = 20_000  # of a mail or a letter: eight pages
 
+TABS: dict[Channel, LazyString] = {
+    Channel.SMS: _l("Text message"),
+    Channel.EMAIL: _l("E-mail"),
+    Channel.LETTER: _l("Letter"),
+    Channel.ATTORNEY_EMAIL: _l("Attorney e-mail"),
+    Channel.ATTORNEY_LETTER: _l("Attorney letter"),
+}
+"""The channels that have texts of their own: a letter is the same whether it goes by post or by hand."""
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What keeps a text from being approved. `found` is the word or mark that was found, and in which `language`."""
+ANSWERED_BY = (Channel.SMS, Channel.EMAIL)  # how automatic answers go out
 
-    found: str | None
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A text as it would be sent. `rendered` is None where its ((fields)) are misspelt; `foreign` are what forces UCS-2."""
-
-    rendered: str | None
-    counted: Segments | None
-    foreign: tuple[str, ...]
-    price: Decimal
-    problems: tuple[Problem, ...]
+PDF = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 @pages.get("")
@@ -82,12 +78,20 @@ def add_starters() -> ResponseReturnValue:
 @pages.get("/<uuid:notice_id>")
 @allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
 def show(notice_id: UUID) -> ResponseReturnValue:
-    found, texts = _notice(notice_id)
-    rows = [(code, versions, check(versions[0].rendition.text, code)) for code, versions in texts.items()]
-    absent = [(language.code, language_name(language.code)) for language in languages.all_languages() if language.code not in texts]
+    channel = _channel(request.args.get("channel", Channel.SMS))
+    found, texts = _notice(notice_id, channel)
+    with panel().sessions.begin() as session:
+        standing = notice.standing(session, notice_id)
+    newest = {code: versions[0].rendition for code, versions in texts.items()}
+    rows = [(code, texts[code], check(channel, one.subject, one.text, code)) for code, one in newest.items()]
+    writable = [language.code for language in languages.all_languages() if not channel.to_attorney or language.code == "en"]
+    absent = [(code, language_name(code)) for code in writable if code not in texts]
     return render_template(
         "staff/notices/show.html",
         notice=found,
+        channel=channel,
+        tabs=_tabs(found),
+        standing=standing,
         rows=rows,
         absent=sorted(absent, key=lambda choice: choice[1]),
         waiting=_waiting(texts),
@@ -95,147 +99,188 @@ def show(notice_id: UUID) -> ResponseReturnValue:
     )
 
 
-@pages.get("/<uuid:notice_id>/<language>")
+@pages.get("/<uuid:notice_id>/<channel>/<language>")
 @allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
-def text(notice_id: UUID, language: str) -> ResponseReturnValue:
-    return _text(notice_id, language)
+def text(notice_id: UUID, channel: str, language: str) -> ResponseReturnValue:
+    return _text(notice_id, _channel(channel), language)
 
 
-@pages.get("/<uuid:notice_id>/<language>/edit")
+@pages.get("/<uuid:notice_id>/<channel>/<language>/edit")
 @allow(Role.OFFICER, Role.SUPERVISOR)
-def edit(notice_id: UUID, language: str) -> ResponseReturnValue:
-    found, texts = _notice(notice_id)
-    versions = texts.get(language)
-    return _form(found, _language(language), versions[0].rendition.text if versions else "", versions or [])
+def edit(notice_id: UUID, channel: str, language: str) -> ResponseReturnValue:
+    kind = _channel(channel)
+    found, texts = _notice(notice_id, kind)
+    versions = texts.get(language, [])
+    newest = versions[0].rendition if versions else None
+    return _form(
+        found, kind, _language(language, kind), newest.subject or "" if newest else "", newest.text if newest else "", versions
+    )
 
 
-@pages.post("/<uuid:notice_id>/<language>")
+@pages.post("/<uuid:notice_id>/<channel>/<language>")
 @allow(Role.OFFICER, Role.SUPERVISOR)
-def draft(notice_id: UUID, language: str) -> ResponseReturnValue:
+def draft(notice_id: UUID, channel: str, language: str) -> ResponseReturnValue:
     """Keep a new draft; or with the button "check" show the form again, as it does by itself where scripts run."""
-    spoken, typed = _language(language), _typed()
-    found, texts = _notice(notice_id)
+    kind = _channel(channel)
+    spoken, (subject, typed) = _language(language, kind), _typed(kind)
+    found, texts = _notice(notice_id, kind)
     versions = texts.get(language, [])
     if "check" in request.form:
-        return _form(found, spoken, typed, versions)
+        return _form(found, kind, spoken, subject, typed, versions)
     if not typed:
-        return _form(found, spoken, typed, versions, _("Write the text first.")), 400
-    if versions and versions[0].rendition.text == typed:
-        return _form(found, spoken, typed, versions, _("Nothing was changed, so there is nothing new to keep.")), 400
+        return _form(found, kind, spoken, subject, typed, versions, _("Write the text first.")), 400
+    if versions and (versions[0].rendition.text, versions[0].rendition.subject or "") == (typed, subject):
+        problem = _("Nothing was changed, so there is nothing new to keep.")
+        return _form(found, kind, spoken, subject, typed, versions, problem), 400
     with panel().sessions.begin() as session:
-        made = notice.draft(session, notice_id, language=language, text=typed, by=account())
+        made = notice.draft(session, notice_id, language=language, text=typed, by=account(), channel=kind, subject=subject)
     flash(_("Version %(number)s is kept as a draft. Somebody else has to approve it.", number=made.version), "success")
-    return redirect(url_for(".text", notice_id=notice_id, language=language))
+    return redirect(url_for(".text", notice_id=notice_id, channel=kind, language=language))
 
 
-@pages.post("/check/<language>")
+@pages.post("/check/<channel>/<language>")
 @allow(Role.OFFICER, Role.SUPERVISOR)
-def look(language: str) -> ResponseReturnValue:
+def look(channel: str, language: str) -> ResponseReturnValue:
     """What the checks say of a text while it is typed. Posted, so that the text is in no address and no log."""
-    spoken = _language(language)
-    return render_template("staff/notices/checked.html", checked=check(_typed(), language), language=spoken)
+    kind = _channel(channel)
+    spoken, (subject, typed) = _language(language, kind), _typed(kind)
+    return render_template(
+        "staff/notices/checked.html", checked=check(kind, subject, typed, language), language=spoken, pieces=mail.pieces
+    )
 
 
-@pages.post("/<uuid:notice_id>/<language>/<int:version>/approve")
+@pages.post("/preview/<channel>/<language>")
+@allow(Role.OFFICER, Role.SUPERVISOR)
+def preview_typed(channel: str, language: str) -> ResponseReturnValue:
+    """What is being written, as its reader would get it. Posted, as for `look`."""
+    kind = _channel(channel)
+    spoken, (subject, typed) = _language(language, kind), _typed(kind)
+    return _preview(kind, spoken, subject, typed)
+
+
+@pages.get("/<uuid:notice_id>/<channel>/<language>/<int:version>/preview")
+@allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
+def preview(notice_id: UUID, channel: str, language: str, version: int) -> ResponseReturnValue:
+    """One version as its reader gets it: a mail as a page, a letter as a PDF."""
+    kind = _channel(channel)
+    chosen = _version(_notice(notice_id, kind)[1], language, version).rendition
+    return _preview(kind, _language(language, kind), chosen.subject or "", chosen.text)
+
+
+@pages.post("/<uuid:notice_id>/<channel>/<language>/<int:version>/approve")
 @allow(Role.APPROVER, Role.SUPERVISOR)
-def approve(notice_id: UUID, language: str, version: int) -> ResponseReturnValue:
-    _found, texts = _notice(notice_id)
-    chosen = next((one for one in texts.get(language, []) if one.rendition.version == version), None)
-    if chosen is None:
-        abort(404)
+def approve(notice_id: UUID, channel: str, language: str, version: int) -> ResponseReturnValue:
+    kind = _channel(channel)
+    chosen = _version(_notice(notice_id, kind)[1], language, version)
     note = request.form.get("note", "")
     try:
         with panel().sessions.begin() as session:
-            notice.approve(session, chosen.rendition.id, by=account(), note=note, house=_house())
+            notice.approve(session, chosen.rendition.id, by=account(), note=note, house=house())
     except NotApproved as error:
-        return _text(notice_id, language, str(words.refusal(error.sentence))), 409
-    _found, texts = _notice(notice_id)
+        return _text(notice_id, kind, language, str(words.refusal(error.sentence))), 409
+    _found, texts = _notice(notice_id, kind)
     after = _next(_waiting(texts), language)
     message = _("%(language)s is approved.", language=language_name(language))
     if after is None:
         flash(message, "success")
-        return redirect(url_for(".show", notice_id=notice_id))
+        return redirect(url_for(".show", notice_id=notice_id, channel=kind))
     more = ngettext("%(num)s draft is left.", "%(num)s drafts are left.", len(_waiting(texts)))
     flash(f"{message} {more}", "success")
-    return redirect(url_for(".text", notice_id=notice_id, language=after))
+    return redirect(url_for(".text", notice_id=notice_id, channel=kind, language=after))
 
 
-def check(source: str, language: str) -> Checked:
-    """The text as it would be sent, with everything that keeps it from being approved, in the panel's language."""
-    house = _house()
+def _preview(channel: Channel, language: Language, subject: str, source: str) -> ResponseReturnValue:
+    """With values of a reader who does not exist. A text message is shown on its page, and has no preview of its own."""
+    if channel is Channel.SMS:
+        abort(404)
     try:
-        rendered = house.render(source)
+        if channel.is_mail:
+            return Response(render_mail(subject, source, language.code).html, headers=headers.MAIL_PREVIEW)
+        content = specimen(channel, source, language.code)
     except fields.FieldError:
-        offered = ", ".join(f"(({name}))" for name in sorted(house.values))
-        sentence = _("A field in brackets is misspelt or is none of ours. These can be used: %(fields)s.", fields=offered)
-        return Checked(None, None, (), Decimal(0), (Problem(None, sentence),))
-    counted = segments.count(rendered)
-    problems = [Problem(finding.word, str(words.FINDINGS[finding.code])) for finding in house.findings(rendered, language)]
-    if counted.segments > house.max_segments:
-        over = counted.units - house.max_segments * counted.per_segment
-        problems.append(
-            Problem(
-                None,
-                _(
-                    "The text takes %(segments)s segments, and %(most)s are allowed. Shorten it by about %(over)s characters.",
-                    segments=counted.segments, most=house.max_segments, over=over,
-                ),
-            )
-        )  # fmt: skip
-    if not rendered.strip():
-        problems.append(Problem(None, _("The text is empty.")))
-    return Checked(rendered, counted, segments.forcing_ucs2(rendered), counted.segments * house.segment_price, tuple(problems))
-
-
-def _house() -> House:
-    return jobs.house(panel().settings)
-
-
-def _typed() -> str:
-    """The text of the form, with line ends as phones have them."""
-    typed = request.form.get("text", "").replace("\r\n", "\n").strip()
-    if len(typed) > LONGEST_TEXT:
-        abort(400, _("A text has at most %(number)s characters. Nothing was kept.", number=LONGEST_TEXT))
-    return typed
-
-
-def _language(code: str) -> Language:
+        abort(409, _("A field in brackets is misspelt or is none of ours. Mend it, then look again."))
+    if house().missing_glyphs(source, language.code):
+        abort(409, _("The letter has characters that no font of ours can print: the checks name them. Mend them, then look again."))
     try:
-        return languages.get(code)
+        pdf = typeset.set_letter(as_json(content), panel().settings.print_vendor)
+    except typeset.NotSet:
+        abort(500, _("The letter could not be set. Tell the person who runs this system."))
+    disposition = f'inline; filename="sample-{channel}-{language.code}.pdf"'
+    return Response(pdf, mimetype="application/pdf", headers={"Content-Disposition": disposition, "Content-Security-Policy": PDF})
+
+
+def _typed(channel: Channel) -> tuple[str, str]:
+    """Subject and text of the form, with line ends as phones have them."""
+    typed = request.form.get("text", "").replace("\r\n", "\n").strip()
+    subject = request.form.get("subject", "").strip() if channel.is_mail else ""
+    longest = _longest(channel)
+    if len(typed) > longest or len(subject) > LONGEST_TITLE:
+        abort(400, _("A text has at most %(number)s characters. Nothing was kept.", number=longest))
+    return subject, typed
+
+
+def _longest(channel: Channel) -> int:
+    return LONGEST_TEXT if channel is Channel.SMS else LONGEST_PROSE
+
+
+def _channel(code: str) -> Channel:
+    if code not in TABS:
+        abort(404)
+    return Channel(code)
+
+
+def _language(code: str, channel: Channel) -> Language:
+    """Attorneys are written to in English only."""
+    try:
+        found = languages.get(code)
     except languages.UnknownLanguageError:
         abort(404)
+    if channel.to_attorney and found.code != "en":
+        abort(404)
+    return found
 
 
-def _notice(notice_id: UUID) -> tuple[notice.Notice, dict[str, list[Version]]]:
-    """The notice with its texts, in the order of the languages' names."""
+def _notice(notice_id: UUID, channel: Channel) -> tuple[notice.Notice, dict[str, list[Version]]]:
+    """The notice with its texts for a channel, in the order of the languages' names."""
     try:
         with panel().sessions.begin() as session:
-            found, texts = notice.get(session, notice_id), notice.versions(session, notice_id)
+            found, texts = notice.get(session, notice_id), notice.versions(session, notice_id, channel=channel)
     except NoNotice:
         abort(404)
     return found, dict(sorted(texts.items(), key=lambda item: language_name(item[0]).casefold()))
 
 
-def _text(notice_id: UUID, language: str, problem: str | None = None) -> str:
+def _version(texts: dict[str, list[Version]], language: str, number: int) -> Version:
+    found = next((one for one in texts.get(language, []) if one.rendition.version == number), None)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _tabs(found: notice.Notice) -> dict[Channel, LazyString]:
+    return {channel: word for channel, word in TABS.items() if found.purpose == Purpose.NOTICE or channel in ANSWERED_BY}
+
+
+def _text(notice_id: UUID, channel: Channel, language: str, problem: str | None = None) -> str:
     """One text. `?version=` shows an older one."""
-    found, texts = _notice(notice_id)
+    found, texts = _notice(notice_id, channel)
     if language not in texts:
         abort(404)
     versions = texts[language]
-    number = request.args.get("version", versions[0].rendition.version, type=int)
-    shown = next((one for one in versions if one.rendition.version == number), None)
-    if shown is None:
-        abort(404)
+    shown = _version(texts, language, request.args.get("version", versions[0].rendition.version, type=int))
     waiting = _waiting(texts)
     return render_template(
         "staff/notices/text.html",
         notice=found,
-        language=_language(language),
+        channel=channel,
+        tab=TABS[channel],
+        language=_language(language, channel),
         shown=shown,
         newest=shown is versions[0],
         versions=versions,
         approved=_approved(versions),
-        checked=check(shown.rendition.text, language),
+        checked=check(channel, shown.rendition.subject, shown.rendition.text, language),
+        pieces=mail.pieces,
         own=shown.rendition.drafted_by == account().id,
         after=_next(waiting, language),
         waiting=waiting,
@@ -243,16 +288,29 @@ def _text(notice_id: UUID, language: str, problem: str | None = None) -> str:
     )
 
 
-def _form(found: notice.Notice, language: Language, typed: str, versions: list[Version], problem: str | None = None) -> str:
+def _form(
+    found: notice.Notice,
+    channel: Channel,
+    language: Language,
+    subject: str,
+    typed: str,
+    versions: list[Version],
+    problem: str | None = None,
+) -> str:
     return render_template(
         "staff/notices/edit.html",
         notice=found,
+        channel=channel,
+        tab=TABS[channel],
         language=language,
+        subject=subject,
         typed=typed,
         versions=versions,
-        checked=check(typed, language.code),
-        fields=sorted(_house().values.items()),
-        longest=LONGEST_TEXT,
+        checked=check(channel, subject, typed, language.code),
+        pieces=mail.pieces,
+        fields=values_of(channel),
+        longest=_longest(channel),
+        longest_subject=LONGEST_SUBJECT,
         problem=problem,
     )
 
