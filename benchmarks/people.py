@@ -57,7 +57,7 @@ def languages() -> tuple[str, ...]:
 
 def envelopes(count: int, house: House) -> Iterator[tuple[str, str]]:
     """Number and text as the system would send them to so many people, without the system."""
-    texts = {s.language: house.render(s.text) for s in starter.load() if s.kind == "notice"}
+    texts = {s.language: house.render(s.text) for s in starter.load() if s.kind == "notice" and s.channel == "sms"}
     spoken = languages()
     return ((phone(i), texts[spoken[i % len(spoken)]]) for i in range(count))
 
