@@ -100,7 +100,7 @@ class Settings:
     @property
     def sandboxed(self) -> bool:
         """Whether texts go to the sandbox carrier on this machine instead of to real phones."""
-        return urlsplit(self.twilio_api_url).hostname in LOOPBACK
+        return _here(self.twilio_api_url)
 
     @property
     def fields_for_texts(self) -> dict[str, str]:
@@ -185,19 +185,75 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 def _refusals(settings: Settings) -> list[str]:
+    refusals = _unknown_words(settings)
+    if settings.mail_provider == "smtp" and settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
+        refusals.append('smtp_security = "none" is for a relay on this machine only; elsewhere it is "starttls" or "tls".')
+    return refusals + (_of_production(settings) if settings.environment == "production" else _of_practice(settings))
+
+
+def _unknown_words(settings: Settings) -> list[str]:
+    vendors = tomllib.loads((CONFIG / "print_vendors.toml").read_text(encoding="utf-8"))
+    words = {
+        "mail_provider": ("sendgrid", "smtp"),
+        "post_provider": ("print_room", "postgrid"),
+        "smtp_security": ("starttls", "tls", "none"),
+        "print_vendor": tuple(vendors),
+    }
+    return [
+        f"{name} is {getattr(settings, name)!r}; it can be one of {', '.join(known)}."
+        for name, known in words.items()
+        if getattr(settings, name) not in known
+    ]
+
+
+def _of_production(settings: Settings) -> list[str]:
+    """What production refuses: sandboxes, and a provider that was chosen without what it needs."""
     refusals = []
-    if settings.environment == "production":
-        if settings.sandboxed:
-            refusals.append("twilio_api_url is a sandbox on this machine; production refuses it.")
-        if not settings.public_base_url.startswith("https://"):
-            refusals.append("public_base_url must start with https:// in production.")
-        needed = ("twilio_account_sid", "twilio_auth_token", "secret_key")
-        refusals += [f"{name} is empty." for name in needed if not getattr(settings, name)]
-        if len(settings.secret_key) < 32:
-            refusals.append("secret_key is shorter than 32 characters: make one with `openssl rand -hex 32`.")
-    elif not settings.sandboxed and not settings.sms_allowed_numbers:
+    needed = ["twilio_account_sid", "twilio_auth_token", "secret_key"]
+    addresses = ["twilio_api_url"]
+    if settings.mail_provider == "sendgrid":
+        needed += ["sendgrid_api_key", "sendgrid_webhook_keys", "inbound_mail_password"]
+        addresses.append("sendgrid_api_url")
+    elif settings.mail_provider == "smtp":
+        needed += ["smtp_host", *(["smtp_password"] if settings.smtp_username else [])]
+    if settings.post_provider == "postgrid":
+        needed += ["postgrid_api_key", "postgrid_webhook_secret"]
+        addresses.append("postgrid_api_url")
+    for name in addresses:
+        if _here(getattr(settings, name)):
+            refusals.append(f"{name} is a sandbox on this machine; production refuses it.")
+        elif not getattr(settings, name).startswith("https://"):
+            refusals.append(f"{name} must start with https:// in production.")
+    if not settings.public_base_url.startswith("https://"):
+        refusals.append("public_base_url must start with https:// in production.")
+    refusals += [f"{name} is empty." for name in needed if not getattr(settings, name)]
+    if len(settings.secret_key) < 32:
+        refusals.append("secret_key is shorter than 32 characters: make one with `openssl rand -hex 32`.")
+    return refusals
+
+
+def _of_practice(settings: Settings) -> list[str]:
+    """What everywhere else refuses: providers that would reach people, but for whom somebody has named."""
+    refusals = []
+    if not settings.sandboxed and not settings.sms_allowed_numbers:
         refusals.append(
             f"twilio_api_url is {settings.twilio_api_url}, a real provider. Outside production, give sms_allowed_numbers the"
             " numbers that may be texted, or use the sandbox."
         )
+    mails = {"sendgrid": "sendgrid_api_url", "smtp": "smtp_host"}.get(settings.mail_provider)
+    if mails and not _here(getattr(settings, mails)) and not settings.mail_allowed_domains:
+        refusals.append(
+            f"{mails} is {getattr(settings, mails)!r}, a real provider. Outside production, give mail_allowed_domains the domains"
+            " that may be written to, or use the sandbox."
+        )
+    if settings.post_provider == "postgrid" and not _here(settings.postgrid_api_url):
+        refusals.append(
+            f"postgrid_api_url is {settings.postgrid_api_url}, a real mail house, which prints and posts. Outside production, use"
+            ' the sandbox, or post_provider = "print_room".'
+        )
     return refusals
+
+
+def _here(address: str) -> bool:
+    """Whether an address, or a host alone, is this machine's."""
+    return (urlsplit(address).hostname or address) in LOOPBACK

@@ -18,6 +18,15 @@ PRODUCTION = GOOD | {
     "OUTREACH_ENVIRONMENT": "production",
     "OUTREACH_PUBLIC_BASE_URL": "https://outreach.example.org",
     "OUTREACH_TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "OUTREACH_SENDGRID_API_KEY": "key",
+    "OUTREACH_SENDGRID_WEBHOOK_KEYS": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE",
+    "OUTREACH_INBOUND_MAIL_PASSWORD": "password",
+}
+RELAY = PRODUCTION | {"OUTREACH_MAIL_PROVIDER": "smtp", "OUTREACH_SMTP_HOST": "relay.example.org"}
+MAIL_HOUSE = PRODUCTION | {
+    "OUTREACH_POST_PROVIDER": "postgrid",
+    "OUTREACH_POSTGRID_API_KEY": "key",
+    "OUTREACH_POSTGRID_WEBHOOK_SECRET": "secret",
 }
 
 
@@ -52,8 +61,21 @@ def test_an_environment_that_does_not_exist_is_refused() -> None:
         settings.load(GOOD | {"OUTREACH_ENVIRONMENT": "staging"})
 
 
-def test_production_starts_when_all_is_well() -> None:
-    assert not settings.load(PRODUCTION).sandboxed
+@pytest.mark.parametrize("environment", [PRODUCTION, RELAY, MAIL_HOUSE])
+def test_production_starts_when_all_is_well(environment: dict[str, str]) -> None:
+    assert not settings.load(environment).sandboxed
+
+
+def test_a_provider_that_was_not_chosen_needs_nothing() -> None:
+    without = {name: value for name, value in RELAY.items() if "SENDGRID" not in name and "INBOUND" not in name}
+    assert settings.load(without).mail_provider == "smtp"
+
+
+@pytest.mark.parametrize("name", ["mail_provider", "post_provider", "smtp_security", "print_vendor"])
+def test_a_word_that_no_setting_knows_is_refused_with_those_it_knows(name: str) -> None:
+    with pytest.raises(BadSettings, match=f"{name} is 'pigeon'; it can be one of ") as caught:
+        settings.load(GOOD | {f"OUTREACH_{name.upper()}": "pigeon"})
+    assert getattr(settings.load(GOOD), name) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +87,11 @@ def test_production_starts_when_all_is_well() -> None:
         ({"OUTREACH_SECRET_KEY": "short"}, "secret_key"),
         ({"OUTREACH_TWILIO_AUTH_TOKEN": ""}, "twilio_auth_token"),
         ({"OUTREACH_TWILIO_ACCOUNT_SID": ""}, "twilio_account_sid"),
+        ({"OUTREACH_SENDGRID_API_URL": "http://127.0.0.1:8010"}, "sendgrid_api_url is a sandbox"),
+        ({"OUTREACH_SENDGRID_API_URL": "http://api.example.org"}, "sendgrid_api_url must start with https"),
+        ({"OUTREACH_SENDGRID_API_KEY": ""}, "sendgrid_api_key"),
+        ({"OUTREACH_SENDGRID_WEBHOOK_KEYS": ""}, "sendgrid_webhook_keys"),
+        ({"OUTREACH_INBOUND_MAIL_PASSWORD": ""}, "inbound_mail_password"),
     ],
 )
 def test_production_refuses(override: dict[str, str], sentence: str) -> None:
@@ -72,8 +99,60 @@ def test_production_refuses(override: dict[str, str], sentence: str) -> None:
         settings.load(PRODUCTION | override)
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ({"OUTREACH_SMTP_HOST": ""}, "smtp_host is empty"),
+        ({"OUTREACH_SMTP_USERNAME": "outreach"}, "smtp_password is empty"),
+        ({"OUTREACH_SMTP_SECURITY": "none"}, "relay on this machine only"),
+    ],
+)
+def test_production_refuses_a_relay_without_what_it_needs(override: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BadSettings, match=sentence):
+        settings.load(RELAY | override)
+
+
+def test_a_relay_on_this_machine_may_go_without_encryption() -> None:
+    local = {"OUTREACH_SMTP_HOST": "127.0.0.1", "OUTREACH_SMTP_SECURITY": "none"}
+    assert settings.load(RELAY | local).smtp_security == "none"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ({"OUTREACH_POSTGRID_API_KEY": ""}, "postgrid_api_key"),
+        ({"OUTREACH_POSTGRID_WEBHOOK_SECRET": ""}, "postgrid_webhook_secret"),
+        ({"OUTREACH_POSTGRID_API_URL": "http://localhost:8010"}, "postgrid_api_url is a sandbox"),
+    ],
+)
+def test_production_refuses_a_mail_house_without_what_it_needs(override: dict[str, str], sentence: str) -> None:
+    with pytest.raises(BadSettings, match=sentence):
+        settings.load(MAIL_HOUSE | override)
+
+
 def test_elsewhere_a_real_provider_needs_the_numbers_that_may_be_texted() -> None:
     real = GOOD | {"OUTREACH_TWILIO_API_URL": "https://api.twilio.com"}
     with pytest.raises(BadSettings, match="sms_allowed_numbers"):
         settings.load(real)
     assert settings.load(real | {"OUTREACH_SMS_ALLOWED_NUMBERS": "+12025550100"}).sms_allowed_numbers == ("+12025550100",)
+
+
+@pytest.mark.parametrize(
+    "real",
+    [
+        {"OUTREACH_SENDGRID_API_URL": "https://api.sendgrid.com"},
+        {"OUTREACH_MAIL_PROVIDER": "smtp", "OUTREACH_SMTP_HOST": "relay.example.org"},
+    ],
+)
+def test_elsewhere_real_mail_needs_the_domains_that_may_be_written_to(real: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="mail_allowed_domains"):
+        settings.load(GOOD | real)
+    allowed = settings.load(GOOD | real | {"OUTREACH_MAIL_ALLOWED_DOMAINS": "agency.example.org"})
+    assert allowed.mail_allowed_domains == ("agency.example.org",)
+
+
+def test_elsewhere_no_real_mail_house_prints_anything() -> None:
+    real = GOOD | {"OUTREACH_POSTGRID_API_URL": "https://api.postgrid.com"}
+    assert settings.load(real).post_provider == "print_room"
+    with pytest.raises(BadSettings, match="postgrid_api_url"):
+        settings.load(real | {"OUTREACH_POST_PROVIDER": "postgrid"})
