@@ -66,6 +66,7 @@ class ClaimedLetter:
     facility_id: UUID | None
     language: str
     code: str | None = field(repr=False)
+    duplicate_of: UUID | None = None
 
 
 def claim_letters(
@@ -172,7 +173,9 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
             large_print=person.large_print, duplicate=row.person_id in again,
         )  # fmt: skip
         facility_id = facility.id if facility else None
-        return ClaimedLetter(row.id, token, content, country, row.person_id, facility_id, row.language, code), key
+        return ClaimedLetter(
+            row.id, token, content, country, row.person_id, facility_id, row.language, code, again.get(row.person_id)
+        ), key
 
     return compose
 
@@ -263,16 +266,18 @@ class _People:
         return f"{self.names[person_id]} (A-number ending in {number[-3:]})" if number else self.names[person_id]
 
 
-def _returned_before(session: Session, rows: Sequence[Row[Any]]) -> set[UUID]:
-    """Those to whom an earlier letter of the campaign came back: the next one says on top that it is a duplicate."""
-    found = session.scalars(
+def _returned_before(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, UUID]:
+    """By person, the letter of the campaign that came back last: the next one says on top that it is a duplicate."""
+    found = session.execute(
         text("""
-            select distinct m.person_id from message m
-            where m.campaign_id = any(:campaigns) and m.person_id = any(:people) and m.state = 'returned' and m.channel = 'letter'
+            select distinct on (m.person_id) m.person_id, l.attempt_id
+            from message m join attempt a on a.message_id = m.id join letter l on l.attempt_id = a.id
+            where m.campaign_id = any(:campaigns) and m.person_id = any(:people) and l.state = 'returned'
+            order by m.person_id, l.state_at desc
         """),
         {"campaigns": list({row.campaign_id for row in rows}), "people": [row.person_id for row in rows]},
     )
-    return set(found)
+    return {row.person_id: row.attempt_id for row in found}
 
 
 def _english(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, str]:

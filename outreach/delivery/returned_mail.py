@@ -21,6 +21,7 @@ from outreach.delivery import pulling
 from outreach.delivery.letter import Letter, LetterState, RunKind
 from outreach.delivery.message import Attempt, Message, MessagePerson
 from outreach.delivery.projection import lock, project
+from outreach.people.addresses.regrading import regrade
 from outreach.people.contact import ContactPoint
 
 
@@ -120,10 +121,11 @@ def get(session: Session, attempt_id: UUID) -> Found:
     return _found(row)
 
 
-def record_return(session: Session, attempt_id: UUID, reason: ReturnReason, *, by: Account) -> Found:
+def record_return(session: Session, attempt_id: UUID, reason: ReturnReason, *, by: Account, reuse_limit: int) -> Found:
     """This letter came back. Done once: a second time changes nothing, and `again` says so. Raises as `get` does.
 
-    The address is bad from now on, unless it is a facility's, where others get their mail. The person is back on the worked list.
+    The address is bad from now on, unless it is a facility's, where others get their mail; so is the same house given by others,
+    where the reason speaks against the house (`regrade`, which takes the limit). The person is back on the worked list.
     """
     found = get(session, attempt_id)
     session.execute(
@@ -148,16 +150,18 @@ def record_return(session: Session, attempt_id: UUID, reason: ReturnReason, *, b
         {"id": attempt_id},
     )
     if not found.to_facility:
-        session.execute(
+        indexes = session.scalars(
             text("""
                 update contact_point cp set grade = 'known_bad',
                     state = case when cp.state = 'usable' then 'bad' else cp.state end,
                     state_reason = case when cp.state = 'usable' then :code else cp.state_reason end,
                     state_at = case when cp.state = 'usable' then now() else cp.state_at end
                 from attempt a where a.id = :id and cp.id = a.contact_point_id
+                returning cp.address_index
             """),
             {"id": attempt_id, "code": f"returned:{reason}"},
         )
+        regrade(session, reuse_limit=reuse_limit, indexes=[index for index in indexes if index is not None])
     letter.state, letter.reason, letter.state_at, letter.state_by = LetterState.RETURNED, reason, now(), by.id
     session.flush()
     pulling.revoke_codes(session, [attempt_id])

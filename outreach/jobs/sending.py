@@ -164,8 +164,9 @@ def _make_run(
 
 def _set_letter(one: ClaimedLetter, pdf: Pdf, sequence: int) -> SetLetter:
     return SetLetter(
-        one.token, one.person_id, one.facility_id, one.content.return_code, one.content.reference, pdf.pages, pdf.sha256, sequence
-    )
+        one.token, one.person_id, one.facility_id, one.content.return_code, one.content.reference, pdf.pages, pdf.sha256, sequence,
+        one.duplicate_of,
+    )  # fmt: skip
 
 
 def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaign_id: UUID) -> tuple[int, int]:
@@ -184,6 +185,7 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
             Letter(
                 attempt_id=one.token, person_id=one.person_id, facility_id=one.facility_id, pages=pdf.pages,
                 return_code=one.content.return_code, reference=one.content.reference, pdf_sha256=pdf.sha256,
+                duplicate_of=one.duplicate_of,
             )
             for one, pdf in zip(claimed, pdfs, strict=True)
         )  # fmt: skip

@@ -80,7 +80,7 @@ def standing(session: Session, letter: Letter) -> tuple[str | None, ...]:
 def test_a_letter_that_came_back_reopens_its_person_and_regrades_its_address(
     session: Session, sent: Letter, by: Account, reason: ReturnReason
 ) -> None:
-    assert not returned_mail.record_return(session, sent.attempt_id, reason, by=by).again
+    assert not returned_mail.record_return(session, sent.attempt_id, reason, by=by, reuse_limit=12).again
     assert standing(session, sent) == ("returned", "returned", "returned", "exhausted", "returned")
     point = point_of(session, sent)
     assert (point.state, point.state_reason, point.grade) == ("bad", f"returned:{reason}", AddressGrade.KNOWN_BAD)
@@ -89,8 +89,8 @@ def test_a_letter_that_came_back_reopens_its_person_and_regrades_its_address(
 
 
 def test_a_second_scan_changes_nothing_and_says_so(session: Session, sent: Letter, by: Account) -> None:
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
-    again = returned_mail.record_return(session, sent.attempt_id, ReturnReason.DECEASED, by=make_account(session))
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
+    again = returned_mail.record_return(session, sent.attempt_id, ReturnReason.DECEASED, by=make_account(session), reuse_limit=12)
     assert again.again
     assert (again.reason, letter_by(session, sent)) == ("moved", by.id)
     assert audit.entries(session, audit.Query(action="letter.returned"), limit=5)[1] == 1
@@ -107,7 +107,7 @@ def test_a_facilitys_address_stays_open_for_everybody_else(session: Session, per
     session.expire_all()
     run = make_run(session, make_campaign(session), person, facility=facility, state=RunState.HANDED_OVER)
     letter = letter_of(session, run)
-    returned_mail.record_return(session, letter.attempt_id, ReturnReason.FACILITY, by=by)
+    returned_mail.record_return(session, letter.attempt_id, ReturnReason.FACILITY, by=by, reuse_limit=12)
     assert standing(session, letter)[0] == "returned"
     assert point_of(session, letter).state == "usable"
 
@@ -121,7 +121,7 @@ def test_the_access_code_in_a_letter_that_came_back_opens_nothing(
     ]
     session.add_all(codes)
     session.flush()
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.UNCLAIMED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.UNCLAIMED, by=by, reuse_limit=12)
     session.expire_all()
     assert codes[0].revoked_at is not None
     assert codes[1].revoked_at is None
@@ -134,13 +134,13 @@ def other_attempt(session: Session) -> object:
 
 def test_who_was_told_meanwhile_stays_told(session: Session, sent: Letter, by: Account) -> None:
     session.execute(sa.update(Outcome).values(state="told"))
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     assert standing(session, sent)[3] == "told"
 
 
 def test_a_letter_that_came_back_before_its_run_was_marked_as_handed_over_counts_too(session: Session, by: Account) -> None:
     letter = letter_of(session, make_run(session, make_campaign(session), make_person(session), state=RunState.ENVELOPED))
-    returned_mail.record_return(session, letter.attempt_id, ReturnReason.OTHER, by=by)
+    returned_mail.record_return(session, letter.attempt_id, ReturnReason.OTHER, by=by, reuse_limit=12)
     assert standing(session, letter)[:3] == ("returned", "returned", "returned")
 
 
@@ -193,7 +193,7 @@ def test_another_letter_goes_to_another_address_of_the_same_person(
     there = another_address(session, person)
     with pytest.raises(NotReturned):
         returned_mail.remail(session, sent.attempt_id, there.id, by=by)
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     assert [one.contact_point_id for one in returned_mail.addresses(session, sent.attempt_id)] == [there.id]
     made = returned_mail.remail(session, sent.attempt_id, there.id, by=by)
     first = session.get_one(Message, session.get_one(Attempt, sent.attempt_id).message_id)
@@ -222,14 +222,14 @@ def test_nothing_is_mailed_again_to_an_address_that_no_letter_may_go_to(
     session: Session, sent: Letter, person: Person, by: Account, columns: dict[str, object]
 ) -> None:
     there = another_address(session, person, **columns)
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     with pytest.raises(NoSuchAddress):
         returned_mail.remail(session, sent.attempt_id, there.id, by=by)
 
 
 def test_nothing_is_mailed_again_to_the_address_of_somebody_else(session: Session, sent: Letter, by: Account) -> None:
     there = another_address(session, make_person(session))
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     with pytest.raises(NoSuchAddress):
         returned_mail.remail(session, sent.attempt_id, there.id, by=by)
 
@@ -238,7 +238,7 @@ def test_a_home_is_not_written_to_while_its_person_is_in_custody(
     session: Session, sent: Letter, person: Person, by: Account
 ) -> None:
     there = another_address(session, person)
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     make_custody_event(session, person, state=Custody.DETAINED, as_of=date(2023, 1, 1))
     with pytest.raises(NoSuchAddress):
         returned_mail.remail(session, sent.attempt_id, there.id, by=by)
@@ -246,7 +246,7 @@ def test_a_home_is_not_written_to_while_its_person_is_in_custody(
 
 def test_a_campaign_that_is_over_mails_nothing_again(session: Session, sent: Letter, person: Person, by: Account) -> None:
     there = another_address(session, person)
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     session.execute(sa.text("update campaign set state = 'done'"))
     with pytest.raises(CampaignOver):
         returned_mail.remail(session, sent.attempt_id, there.id, by=by)
@@ -254,7 +254,7 @@ def test_a_campaign_that_is_over_mails_nothing_again(session: Session, sent: Let
 
 def test_the_tally_counts_what_came_back_since_then(session: Session, sent: Letter, by: Account) -> None:
     start = now() - timedelta(minutes=1)
-    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by)
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.MOVED, by=by, reuse_limit=12)
     assert returned_mail.tally(session, start) == {"moved": 1}
     assert returned_mail.tally(session, start, by=make_account(session)) == {}
     assert returned_mail.tally(session, now() + timedelta(minutes=1)) == {}
@@ -263,3 +263,19 @@ def test_the_tally_counts_what_came_back_since_then(session: Session, sent: Lett
 def test_there_is_one_key_for_each_reason() -> None:
     assert list(KEYS) == list("123456789")
     assert set(KEYS.values()) == set(ReturnReason)
+
+
+def test_the_same_house_given_by_somebody_else_is_known_to_be_bad_too(session: Session, sent: Letter, by: Account) -> None:
+    index = b"h" * 16 + b"u" * 16
+    session.execute(sa.text("update contact_point set address_index = :index where kind = 'post'"), {"index": index})
+    neighbour = make_contact(
+        session,
+        make_person(session),
+        value="12 Sample Street\nSpringfield, IL 62701",
+        kind=ContactKind.POST,
+        grade=AddressGrade.GOOD,
+        address_index=index,
+    )
+    returned_mail.record_return(session, sent.attempt_id, ReturnReason.NO_SUCH_NUMBER, by=by, reuse_limit=12)
+    session.refresh(neighbour)
+    assert neighbour.grade == AddressGrade.KNOWN_BAD

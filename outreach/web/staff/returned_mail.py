@@ -79,7 +79,9 @@ def save() -> ResponseReturnValue:
     if reason is None:
         return _show(Bench(found=found, problem=_("Press the number of a reason, 1 to 9."))), 400
     with panel().sessions.begin() as session:
-        before = returned_mail.record_return(session, found.attempt_id, reason, by=account())
+        before = returned_mail.record_return(
+            session, found.attempt_id, reason, by=account(), reuse_limit=panel().settings.address_reuse_limit
+        )
     return _show(_after(found.attempt_id, again=before.again))
 
 
