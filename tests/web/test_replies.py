@@ -302,6 +302,7 @@ def test_an_attorneys_answer_names_the_attorney_and_shows_no_client(
     assert "an attorney" in page(client, "/replies").text
     shown = page(client, f"/replies/{reply.id}")
     assert "Sample Counsel attorney" in shown.text
+    assert f"/attorneys/{attorney.id}" in shown.links()
     assert "from an attorney's office" in unescape(shown.text)
     (entry,) = entries(session, "attorney.list")
     assert entry.detail["ids"] == [str(attorney.id)]
