@@ -350,7 +350,7 @@ def _held_back(session: Session, replies: Sequence[UUID]) -> dict[UUID, tuple[st
     rows = session.execute(
         select(ReplyAttachment.reply_id, ReplyAttachment.media_type)
         .where(ReplyAttachment.reply_id.in_(replies))
-        .order_by(ReplyAttachment.id)
+        .order_by(ReplyAttachment.media_type)
     )
     for reply_id, media_type in rows:
         found[reply_id] = (*found.get(reply_id, ()), media_type)
