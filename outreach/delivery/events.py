@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.delivery.projection import lock, project
-from outreach.delivery.record import CLOSES, Limits, pause_all, pause_filtered
+from outreach.delivery.record import CLOSES, NOT_A_FACILITY, Limits, pause_all, pause_filtered
 from outreach.providers.contract import Refusal, Report
 
 ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
@@ -93,12 +93,12 @@ MESSAGES = """
             or (r.state in ('accepted', 'sent') and r.revived and m.state in ('ready', 'failed')))))
 """
 
-CONTACTS = """
+CONTACTS = f"""
     update contact_point cp set state = r.state, state_reason = r.reason, state_at = now()
     from message m, unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]), cast(:returned as boolean[]))
         as r(id, state, reason, returned)
     where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable'
-      and (m.state <> 'delivered' or r.returned)
+      and (m.state <> 'delivered' or r.returned) and {NOT_A_FACILITY}
 """
 
 

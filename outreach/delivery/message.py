@@ -5,7 +5,7 @@
       │ │         │ └──> unknown: the provider may have it. Reconciled, never resent blindly
       │ │         └────> failed: refused for good
       └─┼── definitely not taken: tried again later            accepted, sent, delivered ──> returned
-        └──> cancelled (no longer wanted) | blocked (our own check refused the text)
+        └──> cancelled (not wanted now; ready again when whoever it is about is back) | blocked (our own check refused the text)
 
 `returned` is what came back after all: a letter, or an e-mail that bounced after it was said to be delivered.
 A report may overtake our own commit or come after a worse one: `delivered` beats all. The allowed changes are kept by a trigger.

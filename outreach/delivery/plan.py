@@ -13,6 +13,9 @@ from outreach.db import now
 from outreach.notices.notice import Channel
 from outreach.people.attorney import LIVE
 
+UNCOMMITTED = timedelta(minutes=10)  # what happens is dated when it is written, and seen only once its transaction commits
+SINCE = f"coalesce(step.revisited_at - interval '{UNCOMMITTED.total_seconds()} seconds', step.planned_at)"
+
 # Who is in the audience is written down once, by the first step, with the reason where they get nothing of it.
 FIRST_STEP = """
     standing as (
@@ -29,12 +32,25 @@ FIRST_STEP = """
     )
 """
 
+# One decision per step and contact point: where the step has written there already (about others, who share the phone; or about
+# other clients of the attorney), nothing is decided on again. What was cancelled because somebody had moved is, once they are back.
+TAKEN = """
+    (cast(:changed_since as timestamptz) is not null and exists (
+        select 1 from message m
+        where m.step_id = :step and m.contact_point_id = d.contact_point_id and m.language = d.language and {same_message}
+          and not (m.state = 'cancelled' and {wanted_again})
+    ))
+"""
+BACK = """exists (
+    select 1 from custody_event ce where ce.person_id = d.person_id and ce.recorded_at > m.updated_at - interval '{seconds} seconds'
+)"""
+
 # A later step is for whoever has not answered that they have it. Who was left out at the start is decided afresh: a text may
-# have been approved, a phone confirmed, a person released since. `late` is for who has become somebody for this step since it was
-# planned: whoever has a message of it that still counts is left alone.
+# have been approved, a phone confirmed, a person released since. `changed_since` is for who has become somebody for this step since
+# it was planned: whoever has a message of it that still counts is left alone.
 LATER_STEP = """
     fresh as (
-        select d.*, o.state, o.reason from decided d
+        select d.*, {taken} as taken from decided d
         join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
         where d.applicable and o.state <> 'told' and not exists (
             select 1 from message_person mp join message m on m.id = mp.message_id
@@ -46,12 +62,13 @@ LATER_STEP = """
     ),
     wanted as materialized (
         select person_id, attorney_id, contact_point_id, language, rendition_id from fresh
-        where excluded is null and exhausted is null
+        where excluded is null and exhausted is null and not taken
     ),
     changing as (
-        select o.campaign_id, o.person_id, f.excluded, f.exhausted from outcome o join fresh f on f.person_id = o.person_id
+        select o.campaign_id, o.person_id, f.excluded, coalesce(f.exhausted, case when f.taken then 'not_planned' end) as exhausted
+        from outcome o join fresh f on f.person_id = o.person_id
         where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded')
-          and not (o.state = 'exhausted' and f.excluded is null and coalesce(f.exhausted in {nothing}, false))
+          and not (o.state = 'exhausted' and f.excluded is null and (f.taken or coalesce(f.exhausted in {nothing}, false)))
         order by o.campaign_id, o.person_id for update of o
     ),
     standing as (
@@ -63,41 +80,58 @@ LATER_STEP = """
     )
 """.replace("{nothing}", audience.NOTHING)
 
-# The attorneys' track stands beside the people's own and never changes it. Who is in the audience and has nobody is on record as
-# such. A client whom the attorney has been told about is not written about again.
+# The attorneys' track stands beside the people's own and never changes it. A client whom the attorney has been told about, or whom
+# a message of this step to them is about, is not written about again.
 ATTORNEYS_STEP = """
-    audience_standing as (
-        insert into outcome (campaign_id, person_id, state, reason, counsel, updated_at)
-        select :campaign, person_id, 'excluded', 'not_planned', null, now() from (select distinct person_id from decided) d
-        on conflict do nothing
-    ),
     fresh as (
-        select d.* from decided d
+        select d.*, co.state is not null as known, {taken} as taken from decided d
+        join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
         left join counsel_outcome co on co.campaign_id = :campaign and co.person_id = d.person_id and co.attorney_id = d.attorney_id
         where d.applicable and d.attorney_id is not null and co.state is distinct from 'told'
+          and (cast(:changed_since as timestamptz) is null or not exists (
+              select 1 from message_person mp join message m on m.id = mp.message_id
+              where mp.person_id = d.person_id and m.step_id = :step and m.attorney_id = d.attorney_id and m.state <> 'cancelled'
+          ))
     ),
     counsel_standing as (
         insert into counsel_outcome (campaign_id, person_id, attorney_id, state, reason, updated_at)
         select :campaign, person_id, attorney_id,
-            case when excluded is not null then 'excluded' when exhausted is not null then 'exhausted' else 'planned' end,
-            coalesce(excluded, exhausted), now()
-        from fresh order by person_id, attorney_id
+            case when excluded is not null then 'excluded' when exhausted is not null or taken then 'exhausted' else 'planned' end,
+            coalesce(excluded, exhausted, case when taken then 'not_planned' end), now()
+        from fresh where not (known and taken) order by person_id, attorney_id
         on conflict (campaign_id, person_id, attorney_id) do update
         set state = excluded.state, reason = excluded.reason, updated_at = now()
         where counsel_outcome.state in ('exhausted', 'excluded')
     ),
     wanted as materialized (
         select person_id, attorney_id, contact_point_id, language, rendition_id from fresh
-        where excluded is null and exhausted is null
+        where excluded is null and exhausted is null and not taken
     )
 """
 
-# After the statement above, since rows that a statement inserts are not there for its own updates.
-COUNSEL = f"""
+# The audience of a ladder that begins with attorneys: the people's own steps decide about them later.
+STANDING = f"""
     with {audience.AUDIENCE}
-    update outcome o set counsel = case when exists (
-            select 1 from representation rep where rep.person_id = o.person_id and {LIVE}) then 'represented' else 'none' end
-    from audience p where o.campaign_id = :campaign and o.person_id = p.id
+    insert into outcome (campaign_id, person_id, state, reason, updated_at)
+    select :campaign, id, 'excluded', 'not_planned', now() from audience order by id
+    on conflict do nothing
+"""
+
+# Who is in the audience and has nobody is on record as such. Before the statement that writes the attorneys' track: rows are locked
+# in the order that `projection` gives, while messages of earlier steps are on their way.
+COUNSEL = f"""
+    with found as materialized (
+        select o.person_id, case when exists (
+                select 1 from representation rep where rep.person_id = o.person_id and {LIVE}
+            ) then 'represented' else 'none' end as counsel
+        from outcome o where o.campaign_id = :campaign
+    ),
+    changing as (
+        select o.campaign_id, o.person_id, f.counsel from outcome o join found f on f.person_id = o.person_id
+        where o.campaign_id = :campaign and o.counsel is distinct from f.counsel
+        order by o.campaign_id, o.person_id for update of o
+    )
+    update outcome o set counsel = c.counsel from changing c where o.campaign_id = c.campaign_id and o.person_id = c.person_id
 """
 
 # People of one phone and language get the id of the first of them, by sorting once. Joining messages and people again would be
@@ -106,7 +140,7 @@ MESSAGES = """,
     addressed as materialized (
         select person_id, attorney_id, contact_point_id, language, rendition_id,
             first_value(id) over each_message as message_id, row_number() over each_message = 1 as first
-        from (select new_id() as id, wanted.* from wanted) numbered
+        from (select {id} as id, d.* from wanted d) numbered
         window each_message as (partition by contact_point_id, language, {about_one}, attorney_id)
     ),
     decision as (
@@ -121,20 +155,39 @@ MESSAGES = """,
     about as (
         insert into message_person (message_id, person_id)
         select message_id, person_id from addressed {only_decided}
+        {on_conflict_about}
     )
     select count(*) as messages from decision
 """
 
 
+# A message of this very decision that was cancelled is ready again, instead of a second one.
+EARLIER = """coalesce((
+    select m.id from message m
+    where m.step_id = :step and m.contact_point_id = d.contact_point_id and m.language = d.language and {same_message}
+), new_id())"""
+READY_AGAIN = """on conflict (step_id, contact_point_id, language, person_id, attorney_id) do update
+    set state = 'ready', reason = null, rendition_id = excluded.rendition_id, due_at = now(), updated_at = now()
+    where message.state = 'cancelled'"""
+
+
 @cache
-def _statement(channel: Channel, *, first: bool) -> str:
-    """Everything that planning a step does, for everybody at once."""
-    writing = ATTORNEYS_STEP if channel.to_attorney else FIRST_STEP if first else LATER_STEP
+def _statement(channel: Channel, *, first: bool, again: bool) -> str:
+    """Everything that planning a step does, for everybody at once; `again`: about who has moved since it was planned."""
     about_one = "person_id" if channel in (Channel.LETTER, Channel.HAND) else "cast(null as uuid)"
+    same_person = "m.person_id = d.person_id" if channel in (Channel.LETTER, Channel.HAND) else "m.person_id is null"
+    same_attorney = "m.attorney_id = d.attorney_id" if channel.to_attorney else "m.attorney_id is null"
+    same = f"{same_person} and {same_attorney}"
+    back = "true" if channel.to_attorney else BACK.format(seconds=UNCOMMITTED.total_seconds())
+    taken = TAKEN.format(same_message=same, wanted_again=back)
+    writing = FIRST_STEP if first and not channel.to_attorney else ATTORNEYS_STEP if channel.to_attorney else LATER_STEP
+    writing = writing.replace("{taken}", taken)
     fast = first and not channel.to_attorney
     messages = MESSAGES.format(
         about_one=about_one,
-        on_conflict="" if fast else "on conflict do nothing",
+        id=EARLIER.format(same_message=same) if again else "new_id()",
+        on_conflict="" if fast else READY_AGAIN if again else "on conflict do nothing",
+        on_conflict_about="on conflict do nothing" if again else "",
         only_decided="" if fast else "where message_id in (select id from decision)",
     )
     decided = f"decided as (select * from decided_{channel})"
@@ -163,17 +216,19 @@ def _decide(session: Session, step: Step, intent: Campaign, *, first: bool, chan
     channel = Channel(step.channel)
     values = audience.parameters(intent.notice_id, intent.audience, {channel: step.custodies})
     values |= {"campaign": intent.id, "step": step.id, "channel": channel, "changed_since": changed_since}
-    messages = int(session.execute(text(_statement(channel, first=first)), values).one().messages)
     if channel.to_attorney:
+        if first:
+            session.execute(text(STANDING), values)
         session.execute(text(COUNSEL), values)
-    return messages
+    statement = _statement(channel, first=first, again=changed_since is not None)
+    return int(session.execute(text(statement), values).one().messages)
 
 
 def revisit(session: Session) -> int:
-    """Decide again, in steps that are planned already, about whoever has moved since; the number of new messages.
+    """Decide again, in steps that are planned already, about whoever has moved since; the number of messages.
 
-    Somebody who is transferred, released or removed in mid-campaign gets what is right for them now. Safe to repeat: nobody
-    gets a second message of a step while the first one counts.
+    Somebody who is transferred, released or removed in mid-campaign gets what is right for them now, and an attorney who has come
+    since is told. Safe to repeat: nobody gets a second message of a step while the first one counts.
     """
     steps = session.scalars(
         select(Step)
@@ -182,6 +237,11 @@ def revisit(session: Session) -> int:
         .order_by(Step.campaign_id, Step.position)
         .with_for_update(of=Step, skip_locked=True)
     ).all()
+    # Before any outcome, as `projection` orders them: some of these may be ready again.
+    session.execute(
+        text("select 1 from message where step_id = any(:steps) and state = 'cancelled' order by id for no key update"),
+        {"steps": [step.id for step in steps]},
+    )
     added = 0
     for step in steps:
         assert step.planned_at is not None  # asked for above
@@ -192,18 +252,20 @@ def revisit(session: Session) -> int:
     return added
 
 
-UNCOMMITTED = timedelta(minutes=10)  # an event is dated when it is written, and seen only once its import commits
-# Somebody has moved since, or a message was found, when it should have left, to be for where somebody was before.
+# Somebody has moved since; or a message was found, when it should have left, to be for where somebody was before; or somebody has
+# an attorney whom nobody has told.
 MOVED = f"""(
     exists (
         select 1 from custody_event ce
-        where ce.recorded_at > coalesce(step.revisited_at - interval '{UNCOMMITTED.total_seconds()} seconds', step.planned_at)
+        where ce.recorded_at > {SINCE}
           and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = ce.person_id)
     )
-    or exists (
-        select 1 from message m where m.step_id = step.id and m.state = 'cancelled'
-          and m.updated_at > coalesce(step.revisited_at, step.planned_at)
-    )
+    or exists (select 1 from message m where m.step_id = step.id and m.state = 'cancelled' and m.updated_at > {SINCE})
+    or (step.channel in ('attorney_email', 'attorney_letter') and exists (
+        select 1 from representation rep
+        where {LIVE} and rep.verified_at > {SINCE}
+          and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = rep.person_id)
+    ))
 )"""
 
 

@@ -71,10 +71,13 @@ MESSAGES = """
       and (m.state in ('submitting', 'unknown') or (m.state = 'ready' and r.state = 'accepted' and a.state = 'accepted'))
 """
 
-CONTACTS = """
+# What is said of one letter to a facility closes nothing: everybody who is held there gets their mail at that address.
+NOT_A_FACILITY = "not exists (select 1 from facility f where f.post_point_id = cp.id)"
+
+CONTACTS = f"""
     update contact_point cp set state = r.state, state_reason = r.reason, state_at = now()
     from message m, unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[])) as r(id, state, reason)
-    where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable'
+    where m.id = r.id and cp.id = m.contact_point_id and cp.state = 'usable' and {NOT_A_FACILITY}
 """
 
 

@@ -22,7 +22,8 @@ class Swept:
 
 def sweep(session: Session, *, letter_days: int = 30) -> Swept:
     """The part of the sweep that needs the database only. The caller commits, then reconciles and rings for what is due."""
-    planned = sum(plan.plan(session, step) for step in plan.due_steps(session)) + plan.revisit(session)
+    # Revisiting locks messages, which come before the outcomes that planning locks.
+    planned = plan.revisit(session) + sum(plan.plan(session, step) for step in plan.due_steps(session))
     expired = expire_leases(session)
     retried = retry_undelivered(session)
     cancelled = cancel_told(session)

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from outreach import jobs
 from outreach.access.accounts import Account, Role
 from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns import audience, campaign, rules
@@ -17,10 +18,12 @@ from outreach.campaigns.campaign import Campaign, Step
 from outreach.campaigns.outcome import OutcomeState
 from outreach.campaigns.rules import NotAllowedRule, Rule
 from outreach.db import new_id, now
-from outreach.delivery import plan
+from outreach.delivery import events, plan
 from outreach.delivery.claim import Rules, claim
 from outreach.delivery.mails import MailRules, mails
 from outreach.delivery.paper import ClaimedLetter, PaperRules, claim_letters
+from outreach.delivery.projection import project
+from outreach.delivery.record import Limits, Result, record
 from outreach.delivery.sweep import cancel_told
 from outreach.notices import notice
 from outreach.notices.channel import Channel
@@ -30,7 +33,8 @@ from outreach.people.contact import AddressGrade, ContactKind, ContactPoint, Con
 from outreach.people.custody import Custody
 from outreach.people.incident import Incident
 from outreach.people.person import Person
-from outreach.providers.contract import Mail
+from outreach.providers.contract import Mail, Receipt, Refusal, Report, Verdict
+from outreach.providers.postgrid import PostGridLetters
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.factories import (
     make_account,
@@ -394,6 +398,141 @@ def test_the_two_tracks_stand_beside_each_other(office: Office) -> None:
     office.session.execute(sa.text("update counsel_outcome set state = 'told' where state = 'planned'"))
     assert cancel_told(office.session) == 1
     assert office.messages(ana) == ["attorney_email:cancelled", "sms:ready"]
+
+
+@pytest.mark.parametrize("channel", [Channel.LETTER, Channel.HAND])
+def test_who_is_back_where_they_were_gets_the_letter_that_was_cancelled(office: Office, channel: Channel) -> None:
+    ana = office.person(Custody.DETAINED, "Sample Center")
+    office.launch(channel)
+    office.moved(ana, Custody.IN_TRANSIT)
+    assert office.claim_letters(channel) == []
+    assert office.standing(ana) == "exhausted:in_custody"
+    office.moved(ana, Custody.DETAINED, "Sample Center")
+    assert plan.revisit(office.session) == 1
+    assert (office.standing(ana), office.messages(ana)) == ("planned", [f"{channel}:ready"])
+    assert len(office.claim_letters(channel)) == 1
+    assert plan.revisit(office.session) == 0
+
+
+@pytest.mark.parametrize("said", ["at once", "in a report"])
+def test_one_letter_that_a_mail_house_cannot_post_does_not_close_the_facility_for_the_others(office: Office, said: str) -> None:
+    office.person(Custody.DETAINED, "Sample Center"), office.person(Custody.DETAINED, "Sample Center")
+    home = office.address(office.person())
+    office.launch(Channel.LETTER)
+    limits = Limits(attempts=3, retry_seconds=60, filtered=5)
+    letters = claim_letters(office.session, Channel.LETTER, 500, Rules(HOUSE, LEASE, PostGridLetters.name), PAPER)[0]
+    refused = next(one for one in letters if one.facility_id), next(one for one in letters if one.facility_id is None)
+    for one in refused:
+        if said == "at once":
+            receipt = Receipt(one.token, Verdict.REFUSED, code="invalid_address_error", refusal=Refusal.BAD_ADDRESS)
+            record(office.session, [Result(one.message_id, receipt)], limits, PostGridLetters.name)
+        else:
+            report = Report(f"key {one.token}", one.token, f"letter_{one.token.hex}", "cancelled", "failed", "undeliverable")
+            events.keep(office.session, PostGridLetters.name, report)
+            events.apply(office.session, size=10, meaning=jobs.meaning, limits=lambda _: limits, filtered=5)
+    rows = office.session.execute(sa.text("select id, state from contact_point where kind = 'post'"))
+    states = {row.id: row.state for row in rows}
+    assert states.pop(home.id) == "bad"
+    assert set(states.values()) == {"usable"}
+
+
+def test_what_was_cancelled_after_somebody_had_moved_is_not_taken_up_again(office: Office) -> None:
+    ana = office.person()
+    office.phone(ana, 1)
+    office.launch(Channel.SMS)
+    office.moved(ana, Custody.RELEASED)
+    later = now() + timedelta(hours=1)
+    office.session.execute(sa.text("update message set state = 'cancelled', reason = 'opted_out', updated_at = :at"), {"at": later})
+    office.session.execute(sa.text("update outcome set state = 'exhausted', reason = 'opted_out'"))
+    assert plan.revisit(office.session) == 0
+    assert (office.standing(ana), office.messages(ana)) == ("exhausted:opted_out", ["sms:cancelled"])
+
+
+def test_who_comes_to_a_phone_that_was_texted_already_is_listed_and_not_called_planned(office: Office) -> None:
+    ana, bo = office.person(), office.person(Custody.DETAINED, "Sample Center")
+    office.session.add(PersonContact(person_id=bo.id, contact_point_id=office.phone(ana, 1).id, role=ContactRole.OWN))
+    office.launch(Channel.SMS)
+    assert office.claim_texts() == 1
+    office.moved(bo, Custody.RELEASED)
+    assert plan.revisit(office.session) == 0
+    assert office.messages(bo) == []
+    assert office.standing(bo) == "exhausted:not_planned"
+
+
+def test_a_claim_that_ended_while_others_were_decided_about_again_is_not_overlooked(office: Office) -> None:
+    ana = office.person(Custody.DETAINED, "Sample Center")
+    office.launch(Channel.HAND)
+    office.moved(ana, Custody.DETAINED, "Other Center")
+    assert office.claim_letters(Channel.HAND) == []
+    # The claim began before the others' turn and was committed after it.
+    cancelled, revisited = now() + timedelta(minutes=5), now() + timedelta(minutes=12)
+    office.session.execute(sa.text("update message set updated_at = :at where state = 'cancelled'"), {"at": cancelled})
+    office.session.execute(sa.update(Step).values(revisited_at=revisited))
+    assert plan.revisit(office.session) == 1
+
+
+@pytest.mark.parametrize("state", ["failed", "returned"])
+def test_an_attorneys_message_that_failed_is_not_called_planned_because_somebody_else_moved(office: Office, state: str) -> None:
+    ana, bo = office.person(), office.person()
+    office.represented(ana, office.attorney())
+    office.launch(Channel.ATTORNEY_EMAIL)
+    assert len(office.claim_mails(Channel.ATTORNEY_EMAIL)) == 1
+    office.session.execute(sa.text("update message set state = :state, reason = 'refused'"), {"state": state})
+    project(office.session, list(office.session.scalars(sa.text("select id from message"))))
+    office.moved(bo, Custody.RELIEF)
+    assert plan.revisit(office.session) == 0
+    assert office.counsel(ana) == ["exhausted:refused"]
+
+
+def test_a_client_who_comes_to_an_attorney_after_the_message_left_is_listed_and_in_the_next_step(office: Office) -> None:
+    ana, bo = office.person(), office.person()
+    counsel = office.attorney()
+    office.represented(ana, counsel)
+    office.launch(Channel.ATTORNEY_EMAIL)
+    assert len(office.claim_mails(Channel.ATTORNEY_EMAIL)) == 1
+    office.represented(bo, counsel)
+    assert plan.revisit(office.session) == 0
+    assert office.counsel(bo) == ["exhausted:not_planned"]
+    assert office.campaign is not None
+    office.session.add(Step(id=new_id(), campaign_id=office.campaign.id, position=2, channel=Channel.ATTORNEY_LETTER, wait_hours=0))
+    office.session.flush()
+    office.plan()
+    assert office.counsel(bo) == ["planned"]
+
+
+def test_an_attorney_who_takes_over_in_mid_campaign_is_told(office: Office) -> None:
+    ana = office.person()
+    first = office.represented(ana, office.attorney())
+    office.launch(Channel.ATTORNEY_EMAIL)
+    office.end(first)
+    assert office.claim_mails(Channel.ATTORNEY_EMAIL) == []
+    office.represented(ana, office.attorney("Other COUNSEL"))
+    assert plan.revisit(office.session) == 1
+    assert office.counsel(ana) == ["exhausted:representation_ended", "planned"]
+    assert len(office.claim_mails(Channel.ATTORNEY_EMAIL)) == 1
+
+
+def test_who_first_has_an_attorney_in_mid_campaign_is_no_longer_shown_as_without(office: Office) -> None:
+    ana = office.person()
+    office.launch(Channel.ATTORNEY_EMAIL)
+    assert office.session.scalar(sa.text("select counsel from outcome")) == "none"
+    office.represented(ana, office.attorney())
+    assert plan.revisit(office.session) == 1
+    assert office.session.scalar(sa.text("select counsel from outcome")) == "represented"
+
+
+def test_an_attorney_is_not_told_about_somebody_who_came_to_the_incident_after_the_launch(office: Office) -> None:
+    ana = office.person()
+    office.phone(ana, 1)
+    office.launch(Channel.SMS)
+    late = office.person()
+    office.represented(late, office.attorney())
+    assert office.campaign is not None
+    office.session.add(Step(id=new_id(), campaign_id=office.campaign.id, position=2, channel=Channel.ATTORNEY_EMAIL, wait_hours=0))
+    office.session.flush()
+    office.plan()
+    assert office.messages(late) == []
+    assert office.session.scalar(sa.text("select count(*) from outcome")) == 1
 
 
 def test_two_people_of_one_mailbox_and_language_share_a_mail(office: Office) -> None:

@@ -24,6 +24,8 @@ LEGAL_MESSAGE_CHANGES = [
     "delivered>returned",
     "undelivered>returned",
     "failed>returned",
+    # Who was elsewhere when it should have left, and is back.
+    "cancelled>ready",
 ]
 # Paper that has not left the house can be taken back; what a carrier has accepted cannot.
 LEGAL_ON_PAPER = ["accepted>ready", "accepted>cancelled"]
