@@ -233,7 +233,6 @@ def test_the_preview_counts_everybody_with_reason_and_advice(sign_in: SignIn, pa
 def test_the_preview_is_by_way_with_the_attorneys_track(
     sign_in: SignIn, page: Fetch, session: Session, draft: Campaign, said: Notice, incident: Incident, officer: Account
 ) -> None:
-    make_rendition(session, said, "en", channel=Channel.ATTORNEY_EMAIL, subject="Important")
     people = session.scalars(sa.select(Person).order_by(Person.id)).all()
     both = make_attorney(session)
     make_representation(session, people[0], both)
@@ -244,7 +243,13 @@ def test_the_preview_is_by_way_with_the_attorneys_track(
         window=(draft.window_start, draft.window_end), window_reason=None, by=officer,
     )  # fmt: skip
     session.commit()
-    shown = page(sign_in(Role.APPROVER), f"/campaigns/{draft.id}").text
+    approver = sign_in(Role.APPROVER)
+    before = page(approver, f"/campaigns/{draft.id}")
+    assert "no approved text for them Letter by post , E-mail to the attorney" in before.text
+    assert f"/notices/{said.id}?channel=attorney_email" in before.links()
+    make_rendition(session, said, "en", channel=Channel.ATTORNEY_EMAIL, subject="Important")
+    session.commit()
+    shown = page(approver, f"/campaigns/{draft.id}").text
     assert "Way People Messages Text message 1 1 Letter by post 0 0 E-mail to the attorney 2 1" in shown
     assert "Their attorney is told 2 Their attorney cannot be reached 0 No attorney on record 1" in shown
 

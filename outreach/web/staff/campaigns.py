@@ -232,6 +232,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
                 "staff/campaigns/launched.html", progress=standing, states=BEST_FIRST, slices=slices, pause=_pause(found), **about
             )
         ways = campaign.ways(about["steps"])
+        texts = notice.standing(session, found.notice_id)
         expected = forecast(
             session,
             found.notice_id,
@@ -245,6 +246,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
         forecast=expected,
         rate=settings.sms_segments_per_second,
         channels=[channel for channel in Channel if channel in ways],
+        without_text=[channel for channel in Channel if channel in ways and not texts.get(channel.rendition, (0, 0))[0]],
         text_steps=sum(step.channel == Channel.SMS for step in about["steps"]),
         **about,
     )
