@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from outreach.access.accounts import Role
-from outreach.campaigns.campaign import Campaign, CampaignState
+from outreach.campaigns.campaign import Campaign, CampaignState, Step, planned_ladder
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.db import new_id, now
 from outreach.notices import notice
@@ -144,6 +144,10 @@ def work(session: Session, people: str) -> dict[str, str]:
     draft = make_campaign(
         session, title="Draft one", notice_id=shipped.id, audience={"incidents": [str(incident.id)]}, state=CampaignState.DRAFT
     )
+    for position, rung in enumerate(planned_ladder(session), 1):
+        custodies = list(rung.custodies or ())
+        step = Step(campaign_id=draft.id, position=position, channel=rung.channel, wait_hours=rung.wait_hours, custodies=custodies)
+        session.add(step)
     running = make_campaign(session, title="Running one", audience={"incidents": [str(incident.id)]})
     make_outcome(session, running, layla, OutcomeState.EXHAUSTED, Reason.OPTED_OUT)
     make_message(
@@ -200,11 +204,20 @@ PAGES = {
     "not found": ("/nowhere", Role.OFFICER),
     "notices": ("/notices", Role.OFFICER),
     "notice": ("/notices/NOTICE", Role.SUPERVISOR),
-    "text in Arabic": ("/notices/NOTICE/ar", Role.APPROVER),
-    "text in Amharic": ("/notices/NOTICE/am", Role.OFFICER),
-    "text, edited": ("/notices/NOTICE/ar/edit", Role.OFFICER),
+    "text in Arabic": ("/notices/NOTICE/sms/ar", Role.APPROVER),
+    "text in Amharic": ("/notices/NOTICE/sms/am", Role.OFFICER),
+    "text, edited": ("/notices/NOTICE/sms/ar/edit", Role.OFFICER),
+    "e-mails": ("/notices/NOTICE?channel=email", Role.OFFICER),
+    "e-mail in Arabic": ("/notices/NOTICE/email/ar", Role.APPROVER),
+    "e-mail, edited": ("/notices/NOTICE/email/es/edit", Role.OFFICER),
+    "letter in Punjabi": ("/notices/NOTICE/letter/pa-Guru", Role.APPROVER),
+    "letter to attorneys, edited": ("/notices/NOTICE/attorney_letter/en/edit", Role.OFFICER),
     "campaigns": ("/campaigns", Role.APPROVER),
     "new campaign": ("/campaigns/new", Role.OFFICER),
+    "campaign, edited": ("/campaigns/DRAFT/edit", Role.OFFICER),
+    "channel plan": ("/channel-plan", Role.SUPERVISOR),
+    "ways in detention": ("/channel-plan/detained", Role.SUPERVISOR),
+    "ways abroad": ("/channel-plan/removed", Role.SUPERVISOR),
     "campaign, draft": ("/campaigns/DRAFT", Role.OFFICER),
     "campaign, running": ("/campaigns/RUNNING", Role.SUPERVISOR),
     "replies": ("/replies", Role.OFFICER),
@@ -316,7 +329,7 @@ def test_the_native_name_runs_from_right_to_left(visit: Visit, people: str) -> N
 
 
 def test_the_checks_follow_what_is_typed(visit: Visit, work: dict[str, str]) -> None:
-    page = visit(f"/notices/{work['NOTICE']}/es/edit", Role.OFFICER)
+    page = visit(f"/notices/{work['NOTICE']}/sms/es/edit", Role.OFFICER)
     page.get_by_label("The text").fill("((program)): su solicitud de asilo")
     page.get_by_text("This word tells what the message is about").wait_for()
     assert violations(page) == []
@@ -340,7 +353,7 @@ def test_progress_moves_by_itself_and_keeps_the_focus(visit: Visit, work: dict[s
 
 
 def test_an_arabic_text_runs_from_right_to_left_with_the_number_in_order(visit: Visit, work: dict[str, str]) -> None:
-    page = visit(f"/notices/{work['NOTICE']}/ar", Role.APPROVER)
+    page = visit(f"/notices/{work['NOTICE']}/sms/ar", Role.APPROVER)
     quote = page.locator("blockquote").first
     assert quote.evaluate("e => [getComputedStyle(e).direction, e.lang]") == ["rtl", "ar"]
     assert "1-800-555-0199" in quote.inner_text()
