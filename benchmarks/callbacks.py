@@ -40,11 +40,11 @@ def measure(on: Ground, *, callbacks: int, repeats: int, say: Callable[[str], No
             connection.execute("create table floor_event (provider_id text, status text, received_at timestamptz)")
         for turn in range(repeats):
             people.renew(place, step)
-            place.measure("sender", "system")
+            place.measure("sender", "system", "sms")
             calls = _calls(place, base, callbacks)
-            with _gunicorn(on, place, BARE, port):
+            with gunicorn(on, place, BARE, port):
                 least.append(callbacks / _deliver(calls))
-            with _gunicorn(on, place, OURS, port):
+            with gunicorn(on, place, OURS, port):
                 taken.append(callbacks / _deliver(calls))
             began = time.perf_counter()
             done = jobs.apply_due(place.machine)
@@ -89,7 +89,8 @@ def _calls(place: Place, base: str, count: int) -> list[Call]:
 
 
 @contextmanager
-def _gunicorn(on: Ground, place: Place, app: str, port: int) -> Iterator[None]:
+def gunicorn(on: Ground, place: Place, app: str, port: int) -> Iterator[None]:
+    """An application under the configuration that production has."""
     program = Program(
         "gunicorn",
         [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py"), "--chdir", str(ROOT), app],

@@ -1,6 +1,7 @@
 """Synthetic people in great number, written by COPY as an import leaves them, and a campaign about them.
 
-Everybody can be texted: the case in which planning writes most for each person. One person in twenty shares the phone of another.
+Everybody can be reached by the campaign's one channel: the case in which planning writes most for each person. One person in twenty
+shares the phone (or mailbox, or home) of another.
 """
 
 import itertools
@@ -19,13 +20,17 @@ from outreach.access.accounts import Role
 from outreach.access.audit import COMMAND
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Step
+from outreach.campaigns.campaign import Rung, Step
 from outreach.db import new_id, now
 from outreach.delivery import plan
-from outreach.notices import notice, starter
+from outreach.notices import mail, notice, starter
+from outreach.notices.channel import Channel
 from outreach.notices.house import House
+from outreach.notices.mail import RenderedMail
 from outreach.notices.notice import Notice, Purpose, Rendition
+from outreach.people.contact import AddressGrade, ContactKind
 from outreach.people.incident import Incident
+from outreach.people.person import NameKind
 
 BLOCK = 20_000  # people in memory at once
 SHARED = 20  # of so many people in a row, the last has the phone of the one before
@@ -37,7 +42,8 @@ TABLES = {
         "custody", "custody_as_of", "created_at",
     ),
     "exposure": ("incident_id", "person_id", "elements", "created_at"),
-    "contact_point": ("id", "kind", "value_sealed", "value_index", "time_zone", "state", "created_at"),
+    "person_name": ("id", "person_id", "kind", "whole_sealed", "created_at"),
+    "contact_point": ("id", "kind", "value_sealed", "value_index", "time_zone", "grade", "state", "created_at"),
     "person_contact": ("person_id", "contact_point_id", "role", "safety", "created_at"),
 }  # fmt: skip
 
@@ -46,6 +52,21 @@ def phone(number: int) -> str:
     """A number of nobody's. There are fewer 555-01XX than people here, so these are in area codes N9X, which are kept for the
     day when the numbering plan grows: https://www.nanpa.com/numbering/area-codes"""
     return f"+1{number // 70_000_000 + 2}9{number // 7_000_000 % 10}{number % 7_000_000 + 2_000_000:07}"
+
+
+def mailbox(number: int) -> str:
+    return f"person.{number}@example.org"
+
+
+def home(number: int) -> str:
+    return f"{100 + number} Sample Street\nSpringfield, IL 62701"
+
+
+KINDS = {
+    Channel.SMS: (ContactKind.PHONE, phone, "America/New_York", None),
+    Channel.EMAIL: (ContactKind.EMAIL, mailbox, None, None),
+    Channel.LETTER: (ContactKind.POST, home, None, AddressGrade.GOOD),
+}
 
 
 @cache
@@ -57,13 +78,26 @@ def languages() -> tuple[str, ...]:
 
 def envelopes(count: int, house: House) -> Iterator[tuple[str, str]]:
     """Number and text as the system would send them to so many people, without the system."""
-    texts = {s.language: house.render(s.text) for s in starter.load() if s.kind == "notice" and s.channel == "sms"}
+    texts = {s.language: house.render(s.text) for s in starter.load() if s.kind == "notice" and s.channel == Channel.SMS}
     spoken = languages()
     return ((phone(i), texts[spoken[i % len(spoken)]]) for i in range(count))
 
 
-def fill(place: Place, people: int) -> UUID:
-    """Write the people and a running campaign about them, not planned yet; its step."""
+def mails(count: int, house: House) -> Iterator[tuple[str, RenderedMail]]:
+    """Mailbox and mail as the system would send them, one rendering a language, without the system."""
+    values = {**house.values, "count": "1", "reference": "BENC-HMARK"}
+    stop = "https://outreach.example.org/mail/stop/u-benchmark"
+    made = {
+        s.language: mail.render(s.subject or "", s.text, s.language, values, stop)
+        for s in starter.load()
+        if s.kind == "notice" and s.channel == Channel.EMAIL
+    }
+    spoken = languages()
+    return ((mailbox(i), made[spoken[i % len(spoken)]]) for i in range(count))
+
+
+def fill(place: Place, people: int, channel: Channel = Channel.SMS) -> UUID:
+    """Write the people and a running campaign about them by that channel, not planned yet; its step."""
     vault = Vault(FileKeyRing(place.machine.settings.key_ring))
     incident = new_id()
     with place.machine.sessions.begin() as session:
@@ -71,9 +105,9 @@ def fill(place: Place, people: int) -> UUID:
     with place.connect() as connection:
         for start in range(0, people, BLOCK):
             with connection.transaction():
-                _copy(connection, _block(vault, incident, range(start, min(start + BLOCK, people))))
-        connection.execute("vacuum analyze person, exposure, contact_point, person_contact, data_key")
-    return _launch(place, incident)
+                _copy(connection, _block(vault, incident, channel, range(start, min(start + BLOCK, people))))
+        connection.execute("vacuum analyze person, person_name, exposure, contact_point, person_contact, data_key")
+    return _launch(place, incident, channel)
 
 
 def renew(place: Place, step: UUID) -> int:
@@ -104,7 +138,7 @@ def forget(place: Place, step: UUID) -> None:
         connection.execute("update campaign set state = 'running'")
 
 
-def _launch(place: Place, incident: UUID) -> UUID:
+def _launch(place: Place, incident: UUID, channel: Channel) -> UUID:
     with place.machine.sessions.begin() as session:
         officer, approver = (
             accounts.create(session, login=role, name=f"Benchmark {role}", role=role, password="benchmark only", by=COMMAND).account  # noqa: S106  # opens a database that is dropped
@@ -116,7 +150,7 @@ def _launch(place: Place, incident: UUID) -> UUID:
             notice.approve(session, draft, by=approver, note="For a benchmark only.", house=jobs.house(place.machine.settings))
         made = campaign.create(
             session, title="Benchmark", notice_id=first.id, audience={"incidents": [str(incident)]}, by=officer,
-            window=(time(0), time(0)), window_reason="Nobody has these phones.",
+            ladder=(Rung(0, channel),), window=(time(0), time(0)), window_reason="Nobody has these phones.",
         )  # fmt: skip
         submitted = campaign.submit(session, made.id, by=officer)
         assert submitted.submitted_people is not None  # what submit has just set
@@ -125,9 +159,10 @@ def _launch(place: Place, incident: UUID) -> UUID:
         return session.scalars(select(Step.id).where(Step.campaign_id == made.id)).one()
 
 
-def _block(vault: Vault, incident: UUID, numbers: range) -> dict[str, list[tuple[object, ...]]]:
+def _block(vault: Vault, incident: UUID, channel: Channel, numbers: range) -> dict[str, list[tuple[object, ...]]]:
     rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in TABLES}
     at, as_of, spoken = now(), date(2022, 12, 1), languages()
+    kind, address, zone, grade = KINDS[channel]
     contact = new_id()
     for number in numbers:
         person = new_id()
@@ -139,14 +174,17 @@ def _block(vault: Vault, incident: UUID, numbers: range) -> dict[str, list[tuple
         language = spoken[(number - shares) % len(spoken)]
         rows["data_key"].append((person, new.version, new.wrapped))
         rows["person"].append((person, birth, "day", nationality, language, True, "in_proceedings", False, "released", as_of, at))
+        name = new_id()
+        whole = new.key.seal("person_name.whole", name, f"Sample Person {number}")
+        rows["person_name"].append((name, person, NameKind.RECORDED, whole, at))
         rows["exposure"].append((incident, person, ["name", "birth_date"], at))
         if not shares:
             contact = new_id()
-            new, value = vault.new_key(contact), phone(number)
+            new, value = vault.new_key(contact), address(number)
             sealed = new.key.seal("contact_point.value", contact, value)
-            index = vault.blind_index("phone", value)
+            index = None if kind is ContactKind.POST else vault.blind_index(kind, value)
             rows["data_key"].append((contact, new.version, new.wrapped))
-            rows["contact_point"].append((contact, "phone", sealed, index, "America/New_York", "usable", at))
+            rows["contact_point"].append((contact, kind, sealed, index, zone, grade, "usable", at))
         rows["person_contact"].append((person, contact, "own", "unknown", at))
     return rows
 

@@ -1,4 +1,4 @@
-"""A provider that accepts every text at once: as little work as an answer of Twilio's shape takes. Prints its address."""
+"""A provider that accepts every text and mail at once: as little work as an answer of its shape takes. Prints its address."""
 
 import asyncio
 import itertools
@@ -38,8 +38,15 @@ async def _create(request: web.Request) -> web.Response:
     return web.Response(text=json.dumps(answer), status=201, content_type="application/json")
 
 
+async def _mail(request: web.Request) -> web.Response:
+    """https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send"""
+    await request.read()
+    return web.Response(status=202, headers={"X-Message-Id": f"bench{next(_numbers):017x}"})
+
+
 async def _main() -> None:
     app = web.Application()
+    app.router.add_post("/v3/mail/send", _mail)
     app.router.add_post("/2010-04-01/Accounts/{account}/Messages.json", _create)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -12,11 +12,13 @@ TINY = {
     "import": ["--rows", "40", "--memory", "20"],
     "plan": ["--people", "40"],
     "send": ["--messages", "40", "--memory", "20"],
+    "mail": ["--messages", "40", "--memory", "20"],
     "callbacks": ["--reports", "40"],
     "carrier": ["--carrier-people", "40"],
     "letters": ["--letters", "4", "--run-letters", "4"],
+    "background": ["--background-letters", "4"],
 }
-WITH_FLOOR = {"import", "plan", "send", "callbacks", "letters"}
+WITH_FLOOR = {"import", "plan", "send", "mail", "callbacks", "letters"}
 
 
 @pytest.mark.parametrize("figure", TINY)
