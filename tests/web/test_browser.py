@@ -337,6 +337,38 @@ def test_the_checks_follow_what_is_typed(visit: Visit, work: dict[str, str]) -> 
     page.get_by_text("Nothing in it tells what it is about").wait_for()
 
 
+def test_the_ladder_is_edited_in_place_by_keyboard(visit: Visit, work: dict[str, str]) -> None:
+    page = visit(f"/campaigns/{work['DRAFT']}/edit", Role.OFFICER)
+    page.get_by_label("Title").fill("Half typed")
+    before = page.locator(".rung").count()
+    page.get_by_role("button", name="Add a step").press("Enter")
+    page.get_by_text(f"Step {before + 1}", exact=True).wait_for()
+    assert page.evaluate("document.activeElement.id") == "rung-add", "the focus stays"
+    assert page.get_by_label("Title").input_value() == "Half typed"
+    assert violations(page) == []
+    page.get_by_role("button", name="Texts only").click()
+    page.get_by_text("Step 2", exact=True).wait_for(state="detached")
+    assert page.locator(".rung").count() == 1
+    page.get_by_label("From").fill("12:00")
+    page.get_by_label("To", exact=True).fill("13:00")
+    page.get_by_label("Title").press("Enter")
+    page.get_by_text("Choose the notice").or_(page.get_by_text("The hours are too short")).wait_for()
+    assert page.locator(".rung").count() == 1, "Enter saves, and presses none of the ladder's buttons"
+
+
+def test_a_mail_that_is_being_written_is_seen_in_another_tab(visit: Visit, work: dict[str, str]) -> None:
+    page = visit(f"/notices/{work['NOTICE']}/email/ar/edit", Role.OFFICER)
+    page.get_by_label("The text").fill("((program)): ((phone))")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="See it as an e-mail").click()
+    mail = opened.value
+    mail.get_by_text("Letter Line: 1-800-555-0199").wait_for()
+    assert mail.evaluate("getComputedStyle(document.querySelector('.sheet')).direction") == "rtl"
+    frame = visit(f"/notices/{work['NOTICE']}/email/ar", Role.APPROVER).frame_locator("iframe")
+    frame.get_by_text("رسالة مهمة لك").wait_for()
+    assert frame.locator(".sheet").evaluate("e => getComputedStyle(e).maxWidth") != "none", "its styles are applied"
+
+
 def test_progress_moves_by_itself_and_keeps_the_focus(visit: Visit, work: dict[str, str], session: Session) -> None:
     page = visit(f"/campaigns/{work['RUNNING']}", Role.OFFICER)
     page.get_by_text("0 of 1 people have been reached or told").wait_for()
