@@ -11,10 +11,14 @@ from outreach.campaigns.outcome import BEST_FIRST
 NO_COUNSEL = "none"
 """Nobody represents this person."""
 
-# Somebody is represented when any campaign found it so, and with several attorneys stands as the best of them does.
+# Somebody is represented when any campaign found it so, and with several attorneys stands as the best of them does. Whose attorneys
+# nothing was decided about waits for a step that is to come, or else there is none for them.
 _STANDING = """
     select standing, count(*) as people from (
-        select case when bool_or(o.counsel = 'represented') then coalesce(min(best.state), 'planned') else 'none' end as standing
+        select case when bool_or(o.counsel = 'represented') then coalesce(min(best.state), case when bool_or(exists (
+                    select 1 from step s where s.campaign_id = o.campaign_id and s.planned_at is null
+                      and s.channel in ('attorney_email', 'attorney_letter')
+                )) then 'planned' else 'excluded' end) else 'none' end as standing
         from outcome o
         left join (
             select distinct on (person_id) person_id, state from counsel_outcome

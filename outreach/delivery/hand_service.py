@@ -105,7 +105,7 @@ def _names(session: Session, people: Sequence[UUID]) -> dict[UUID | None, str]:
     found = session.scalars(
         select(PersonName)
         .where(PersonName.person_id.in_(people), PersonName.kind == NameKind.RECORDED)
-        .order_by(PersonName.created_at, PersonName.id)
+        .order_by(PersonName.created_at.desc(), PersonName.id.desc())  # the first one counts, as in the letter
     )
     return {
         one.person_id: keys[one.person_id].open("person_name.whole", one.id, one.whole_sealed)
@@ -121,7 +121,7 @@ def _a_numbers(session: Session, people: Sequence[UUID], facility: Facility | No
     keys = keys_for(session, people)
     opened: dict[UUID | None, str] = {
         one.person_id: keys[one.person_id].open("a_number.value", one.id, one.value_sealed)
-        for one in session.scalars(select(ANumber).where(ANumber.person_id.in_(people)).order_by(ANumber.id))
+        for one in session.scalars(select(ANumber).where(ANumber.person_id.in_(people)).order_by(ANumber.id.desc()))
         if one.person_id in keys
     }
     if facility.a_number_rule == ANumberRule.LAST_FOUR:

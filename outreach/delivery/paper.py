@@ -161,8 +161,8 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
         values = _values(house, token) | {"name": name, "code": code}
         try:
             texts = [LetterText(row.language, blocks.parse(fields.render(row.text, values)))]
-            if row.language != "en" and row.notice_id in english:
-                texts.append(LetterText("en", blocks.parse(fields.render(english[row.notice_id], values))))
+            if row.language != "en" and row.id in english:
+                texts.append(LetterText("en", blocks.parse(fields.render(english[row.id], values))))
         except fields.FieldError:
             return Reason.BLOCKED
         content = LetterContent(
@@ -281,12 +281,18 @@ def _returned_before(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, U
 
 
 def _english(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, str]:
-    """The approved English letters of these notices, by notice."""
+    """The English letters that were approved when these messages were decided on, as their own texts were; by message."""
     found = session.execute(
         text("""
-            select notice_id, text from rendition
-            where channel = 'letter' and language = 'en' and state = 'approved' and notice_id = any(:notices)
+            select distinct on (m.id) m.id, r.text
+            from message m
+            join step s on s.id = m.step_id
+            join rendition own on own.id = m.rendition_id
+            join rendition r on r.notice_id = own.notice_id and r.channel = 'letter' and r.language = 'en' and r.state <> 'draft'
+                and r.approved_at <= greatest(s.planned_at, m.created_at, own.approved_at)
+            where m.id = any(:messages)
+            order by m.id, r.approved_at desc, r.id desc
         """),
-        {"notices": list({row.notice_id for row in rows})},
+        {"messages": [row.id for row in rows]},
     )
-    return {row.notice_id: row.text for row in found}
+    return {row.id: row.text for row in found}

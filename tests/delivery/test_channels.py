@@ -14,6 +14,7 @@ from outreach import jobs
 from outreach.access.accounts import Account, Role
 from outreach.access.sealing import create_key, key_for, vault_of
 from outreach.campaigns import audience, campaign, rules
+from outreach.campaigns import counsel as counsel_track
 from outreach.campaigns.campaign import Campaign, Step
 from outreach.campaigns.outcome import OutcomeState
 from outreach.campaigns.rules import NotAllowedRule, Rule
@@ -387,6 +388,15 @@ def test_an_appearance_that_nobody_has_verified_tells_nobody(office: Office) -> 
     assert office.session.scalar(sa.text("select counsel from outcome")) == "none"
 
 
+def test_whom_no_attorneys_step_is_for_is_planned_only_while_one_is_to_come(office: Office) -> None:
+    ana = office.person(Custody.DECEASED)
+    office.represented(ana, office.attorney())
+    office.launch(Channel.ATTORNEY_EMAIL, (Channel.ATTORNEY_LETTER, 24))
+    assert counsel_track.standing(office.session) == {"planned": 1}
+    office.session.execute(sa.update(Step).values(planned_at=now()))
+    assert counsel_track.standing(office.session) == {"excluded": 1}
+
+
 def test_the_two_tracks_stand_beside_each_other(office: Office) -> None:
     ana, bo = office.person(), office.person()
     office.phone(ana, 1)
@@ -550,6 +560,23 @@ def test_a_letter_is_about_one_person_even_where_two_live(office: Office) -> Non
     letters = office.claim_letters()
     assert {letter.person_id for letter in letters} == {ana.id, bo.id}
     assert len({letter.code for letter in letters}) == 2
+
+
+def test_the_english_behind_a_letter_is_the_one_that_stood_beside_its_text_when_it_was_decided_on(office: Office) -> None:
+    office.address(office.person())
+    office.launch(Channel.LETTER)
+    said = office.session.get_one(notice.Notice, office.notice_id)
+    office.session.execute(
+        sa.update(notice.Rendition).where(notice.Rendition.channel == Channel.LETTER, notice.Rendition.language == "en")
+        .values(state=notice.RenditionState.RETIRED)
+    )  # fmt: skip
+    make_rendition(
+        office.session, said, "en", channel=Channel.LETTER, text=LETTER + "\n\nA newer sentence.",
+        approved_at=now() + timedelta(hours=1), version=2,
+    )  # fmt: skip
+    (letter,) = office.claim_letters()
+    assert [each.language for each in letter.content.texts] == ["es", "en"]
+    assert letter.content.texts[0].blocks == letter.content.texts[1].blocks
 
 
 def test_a_letters_content_opens_with_the_persons_own_key_only(office: Office) -> None:

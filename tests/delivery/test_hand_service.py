@@ -11,7 +11,7 @@ from outreach.access import audit
 from outreach.access.accounts import Account
 from outreach.access.sealing import key_for
 from outreach.campaigns.outcome import Outcome
-from outreach.db import now
+from outreach.db import new_id, now
 from outreach.delivery import hand_service
 from outreach.delivery.hand_service import (
     AlreadyEntered,
@@ -25,6 +25,7 @@ from outreach.delivery.letter import AccessCode, HandService, Letter, PrintRun, 
 from outreach.delivery.message import Attempt, Message
 from outreach.notices.languages import UnknownLanguageError
 from outreach.people.custody import Custody
+from outreach.people.person import NameKind, PersonName
 from tests.factories import make_account, make_campaign, make_custody_event, make_facility, make_person, make_run
 
 OFFICER = "Sample OFFICER, deportation officer"
@@ -162,3 +163,18 @@ def test_the_log_has_the_result_and_no_name(session: Session, packet: PrintRun, 
     assert entry.detail["result"] == "refused_witnessed"
     assert entry.detail["witness"] is True
     assert "Sample" not in str(entry.detail)
+
+
+def test_the_receipt_names_the_person_as_the_letter_does_when_another_roster_has_spelt_them_otherwise(
+    session: Session, by: Account
+) -> None:
+    run = make_packet(session, RunState.MADE)
+    person_id = letter_of(session, run).person_id
+    assert person_id is not None
+    key, name_id = key_for(session, person_id), new_id()
+    other = key.seal("person_name.whole", name_id, "Other SPELLING")
+    later = now() + timedelta(days=1)
+    session.add(PersonName(id=name_id, person_id=person_id, kind=NameKind.RECORDED, whole_sealed=other, created_at=later))
+    session.flush()
+    sheet, _ = hand_service.papers(session, hand_service.ask_for_papers(session, run.id, by=by), day=now().date())
+    assert [person.name for person in sheet.people] == ["Sample PERSON"]
