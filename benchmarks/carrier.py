@@ -16,7 +16,7 @@ PATIENCE_SECONDS = 900
 
 
 def measure(on: Ground, *, people_count: int, say: Callable[[str], None]) -> Figure:
-    """One run: two workers, the ticker, two web workers, the sandbox carrier with its books, and PostgreSQL, on this machine."""
+    """One run: three workers, the ticker, two web workers, the sandbox carrier with its books, and PostgreSQL, on this machine."""
     with started(Plan(on.folder / "system", 0, 0)) as system, Watch() as watch:
         machine = system.machine()
         place = Place({}, machine, psutil.Process())

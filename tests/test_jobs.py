@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
-from rq import Callback, Queue
+from rq import Callback, Queue, Worker
 from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
@@ -236,3 +236,13 @@ def test_the_ticker_rings_for_what_postgres_says_is_due_and_for_nothing_else(sta
     assert due() == ["apply_events"]
     jobs.apply_due(stage.machine)
     assert due() == []
+
+
+@pytest.mark.parametrize(("workers", "places"), [(1, 1), (2, 1), (3, 2)])
+def test_all_workers_but_one_may_set_letters_at_once(stage: Stage, redis: Redis, workers: int, places: int) -> None:
+    for number in range(workers):
+        Worker([QUEUE], name=f"worker-{number}", connection=redis, serializer=JSONSerializer).register_birth()  # type: ignore[no-untyped-call]  # as RQ ships it
+    with ExitStack() as held:
+        assert [held.enter_context(jobs.letters_place(stage.machine)) for _ in range(places + 1)] == [True] * places + [False]
+    with jobs.letters_place(stage.machine) as free:
+        assert free

@@ -23,7 +23,7 @@ from outreach.settings import Settings
 from outreach.supervisor import Program
 
 VAR = Path(__file__).parents[2] / "var"
-WORKERS = 2
+WORKERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _start(stack: ExitStack, plan: Plan) -> Running:
     say("Bringing the database up to date")
     db.migrate(chosen.database_url)
     group = stack.enter_context(supervisor.Group(logs=plan.folder / "log"))
-    say("Starting the sandbox, two workers, the ticker and the panel")
+    say("Starting the sandbox, three workers, the ticker and the panel")
     sandbox = Program(
         "sandbox",
         [sys.executable, "-m", "outreach", "sandbox", "--population" if plan.population else "--no-population"],

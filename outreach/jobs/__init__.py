@@ -5,7 +5,8 @@ nothing. Jobs carry ids only, are few and long, and are the only functions that 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy import text
@@ -85,6 +86,7 @@ LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
 LETTERS_NICE = 10
+LETTERS_PLACE = 0x6C657474  # the first key of the advisory locks; any number that nobody else uses
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
 
@@ -103,12 +105,32 @@ def dispatch_mail() -> None:
 
 
 def dispatch_letters() -> None:
-    """Set the letters that are due, for a while; ring again when there are more."""
+    """Set the letters that are due, for a while; ring again when there are more. Where enough workers do so already, nothing."""
     # Setting letters takes a whole core for minutes. This process is the job's own, so that nothing else waits behind it.
     os.nice(LETTERS_NICE)
     m = machine()
-    if letters_due(m).more:
+    with letters_place(m) as free:
+        more = free and letters_due(m).more
+    if more:
         ring(m.settings, dispatch_letters)
+
+
+@contextmanager
+def letters_place(m: Machine) -> Iterator[bool]:
+    """Whether one more worker may set letters: all may but one, so that texts, mails and reports never wait for a print run.
+
+    A place is an advisory lock of PostgreSQL, which lets go when its holder dies.
+    """
+    workers = Worker.count(connection=Redis.from_url(m.settings.redis_url, socket_timeout=2.0))
+    engine = m.sessions.kw["bind"]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        places = ({"kind": LETTERS_PLACE, "place": place} for place in range(max(1, workers - 1)))
+        mine = next((p for p in places if connection.scalar(text("select pg_try_advisory_lock(:kind, :place)"), p)), None)
+        try:
+            yield mine is not None
+        finally:
+            if mine:
+                connection.execute(text("select pg_advisory_unlock(:kind, :place)"), mine)
 
 
 def plan_campaign(campaign_id: str) -> None:
