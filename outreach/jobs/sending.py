@@ -173,6 +173,8 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
     """One batch of letters to the mail house; how many it was asked to send, and how many were looked at."""
     s = m.settings
     rules = rules_for(s, PostGridLetters.name, lease=LETTER_LEASE)
+    # A worker that was frozen past its lease must not send: the sweep may have given the letter to another.
+    fence = time.monotonic() + LETTER_LEASE.total_seconds() - s.postgrid_timeout_seconds - dispatching.MARGIN_SECONDS
     with m.sessions.begin() as session:
         claimed, seen = claim_letters(session, channel, HOUSE_BATCH, rules, paper_rules(s), only=campaign_id)
     if not claimed:
@@ -189,15 +191,17 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
             )
             for one, pdf in zip(claimed, pdfs, strict=True)
         )  # fmt: skip
-    results = asyncio.run(_post_all(mail_house(s), claimed, pdfs))
+    results = asyncio.run(_post_all(mail_house(s), claimed, pdfs, fence))
     with m.sessions.begin() as session:
         record(session, results, mail_limits(s), PostGridLetters.name)
     return len(claimed), seen
 
 
-async def _post_all(provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf]) -> list[Result]:
+async def _post_all(provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf], fence: float) -> list[Result]:
     async def post(one: ClaimedLetter, pdf: Pdf) -> Result:
         paper = contract.Letter(one.token, one.content.recipient, one.country, pdf.data, pdf.pages)
+        if time.monotonic() > fence:
+            return Result(one.message_id, contract.Receipt(one.token, contract.Verdict.NOT_SENT, code="lease_over"))
         return Result(one.message_id, await _sent(provider, paper))
 
     async with provider:

@@ -204,3 +204,18 @@ def test_what_is_handed_over_by_an_officer_is_printed_in_our_own_house(stage: St
     with stage.sessions() as session:
         kinds = Counter(session.scalars(sa.text("select kind from print_run")))
     assert kinds == {"hand": 2}
+
+
+@pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
+def test_a_worker_that_was_frozen_past_its_lease_gives_the_mail_house_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast(stage, inside=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(sending, "LETTER_LEASE", timedelta(seconds=stage.settings.postgrid_timeout_seconds))
+        jobs.letters_due(stage.machine)
+    assert list(stage.control.letters()) == []
+    assert stage.states() == {"ready": 3}
+    stage.later(hours=1)
+    jobs.letters_due(stage.machine)
+    assert len(list(stage.control.letters())) == 3
