@@ -59,7 +59,7 @@ def test_the_whole_main_job_keeps_its_promises() -> None:
     assert result["attorneys"]["outcomes"]["reached"] > 500
     assert result["replies"]["email"]["bound"] > 0
     assert result["audit_chain"] == "ok"
-    assert set(result["seconds"]) == {"import", "plan", "texts", "mails", "letters"}
+    assert set(result["seconds"]) == {"import", "plan", "texts", "mails", "settled"}
 
 
 def test_promises_that_were_kept_are_not_called_broken() -> None:

@@ -62,7 +62,7 @@ FAULTS = {"error_after": 0.01, "drop_after": 0.01, "error_before": 0.01, "rate_l
 """What goes wrong with texts and mails in a check, and how often: answers lost after the provider took it, calls refused for haste,
 reports twice."""
 
-PAPER = (Channel.HAND, Channel.LETTER, Channel.ATTORNEY_LETTER)
+ON_PAPER = (Channel.LETTER, Channel.ATTORNEY_LETTER)  # the texts; a letter handed over is one for the post
 CHECKED_LETTERS = frozenset({"en", "ar", "am", "pa-Guru", "zh-Hans"})
 """Languages whose letters a check approves: five scripts. To set all of them takes minutes of both cores; whoever speaks another
 one is then on the list of those who need a translation."""
@@ -167,7 +167,7 @@ def _approve_texts(session: Session, approver: Account, house: House, letters_in
         .where(Notice.created_by.is_(None), Rendition.state == RenditionState.DRAFT, Rendition.version == 1)
         .order_by(Rendition.language, Rendition.channel)
     ).all()
-    wanted = [d.id for d in drafts if letters_in is None or d.channel not in PAPER or d.language in letters_in]
+    wanted = [d.id for d in drafts if letters_in is None or d.channel not in ON_PAPER or d.language in letters_in]
     if wanted:
         say(f"Approving {len(wanted)} drafted texts, as a demonstration only")
     for draft in wanted:
@@ -218,10 +218,10 @@ def _send_campaign(system: Running, machine: jobs.Machine, people: dict[Role, Ac
     return {part: float(seconds) for part, seconds in took.items() if seconds is not None}
 
 
-def _until_settled(system: Running, machine: jobs.Machine, *, paper: bool = False) -> None:
-    """Wait until nothing is on its way any more: no message undecided, no report waiting, no callback owed by the sandbox.
+def _until_settled(system: Running, machine: jobs.Machine, *, whole: bool = False) -> None:
+    """Wait until every text and mail has been tried.
 
-    `paper`: wait for letters too, until each lies in a print run.
+    `whole`: until nothing is on its way any more, neither a letter nor a second try, a report nor an answer of the sandbox's.
     """
     end, shown = time.monotonic() + QUIET_SECONDS, None
     while time.monotonic() < end:
@@ -229,14 +229,7 @@ def _until_settled(system: Running, machine: jobs.Machine, *, paper: bool = Fals
             raise click.ClickException(sentence)
         with machine.sessions() as session:
             by_channel = evidence.messages(session)
-            unplanned = session.scalar(text("select count(*) from step where planned_at is null"))
-            reports = session.scalar(text("select count(*) from event where applied_at is null"))
-        moving = sum(
-            count
-            for channel, states in by_channel.items()
-            for state, count in states.items()
-            if state in evidence.UNDECIDED and (paper or channel not in PAPER)
-        )
+            waiting = session.scalar(text(WHOLE if whole else TRIED), {"undecided": list(evidence.UNDECIDED)})
         line = "; ".join(
             f"{channel}: {', '.join(f'{count:,} {state}' for state, count in sorted(states.items()))}"
             for channel, states in by_channel.items()
@@ -244,10 +237,20 @@ def _until_settled(system: Running, machine: jobs.Machine, *, paper: bool = Fals
         if line and line != shown:
             say(f"  {line}")
             shown = line
-        if by_channel and not moving and not unplanned and not reports and not _owed(system):
+        if by_channel and not waiting and not (whole and _owed(system)):
             return
         time.sleep(1)
     say("The campaign is still on its way; it goes on by itself.")
+
+
+TRIED = """
+    select exists (select 1 from step where planned_at is null) or exists (
+        select 1 from message where state = any(:undecided) and attempts = 0 and channel in ('sms', 'email', 'attorney_email'))
+"""
+WHOLE = """
+    select exists (select 1 from step where planned_at is null) or exists (select 1 from message where state = any(:undecided))
+        or exists (select 1 from event where applied_at is null)
+"""
 
 
 def _owed(system: Running) -> int:
@@ -267,8 +270,8 @@ def _check() -> int:
             seconds = fill(system, letters_in=CHECKED_LETTERS)
             machine = system.machine()
             began = time.monotonic()
-            _until_settled(system, machine, paper=True)
-            seconds["letters"] = time.monotonic() - began
+            _until_settled(system, machine, whole=True)
+            seconds["settled"] = time.monotonic() - began
             jobs.apply_due(machine)
             with machine.sessions() as session:
                 result = evidence.gather(session, system.control)
