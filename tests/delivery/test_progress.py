@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from outreach.campaigns.campaign import Campaign, CampaignState
@@ -12,7 +13,9 @@ from outreach.db import now
 from outreach.delivery import progress
 from outreach.delivery.message import MessageState
 from outreach.delivery.progress import Trouble
-from tests.factories import make_campaign, make_contact, make_message, make_outcome, make_person
+from outreach.notices.channel import Channel
+from outreach.people.contact import ContactKind
+from tests.factories import make_campaign, make_contact, make_message, make_outcome, make_paper, make_person
 
 
 @pytest.fixture
@@ -52,9 +55,9 @@ def test_texts_are_counted_by_state_and_trouble_by_reason_and_code(session: Sess
     found = progress.of(session, running.id)
     assert found.messages == {"delivered": 1, "failed": 3, "cancelled": 1}
     assert found.trouble == (
-        Trouble("failed", "opted_out", "21610", 2),
-        Trouble("cancelled", "told", None, 1),
-        Trouble("failed", "bad_contact", "21211", 1),
+        Trouble(Channel.SMS, "failed", "opted_out", "21610", 2),
+        Trouble(Channel.SMS, "cancelled", "told", None, 1),
+        Trouble(Channel.SMS, "failed", "bad_contact", "21211", 1),
     )
 
 
@@ -97,3 +100,16 @@ def test_the_list_has_every_campaign_newest_first_with_its_people(session: Sessi
     make_outcome(session, running, make_person(session), OutcomeState.TOLD)
     newer = make_campaign(session, state=CampaignState.DRAFT)
     assert [(line.id, line.outcomes.total()) for line in progress.lines(session)] == [(newer.id, 0), (running.id, 1)]
+
+
+def test_paper_is_counted_by_its_way_and_waits_for_no_hours(session: Session, running: Campaign) -> None:
+    text(session, running, MessageState.DELIVERED)
+    for channel in (Channel.LETTER, Channel.LETTER, Channel.HAND):
+        address = make_contact(session, kind=ContactKind.POST, value="12 Example Street")
+        make_paper(session, running, make_person(session), address, channel)
+    session.execute(sa.text("update message set state = 'sent' where channel = 'hand'"))
+    found = progress.of(session, running.id)
+    assert found.channels == {Channel.SMS: {"delivered": 1}, Channel.LETTER: {"submitting": 2}, Channel.HAND: {"sent": 1}}
+    assert found.messages.total() == sum(counted.total() for counted in found.channels.values())
+    assert found.on_paper == 2, "what was handed over has left the house"
+    assert (found.due, found.later, found.per_minute, found.seconds_left) == (0, 0, 1, None)

@@ -94,13 +94,14 @@ def test_attorneys_are_counted_beside_the_people(sign_in: SignIn, page: Fetch, s
     first, second = make_campaign(session), make_campaign(session)
     people = [make_person(session) for _ in range(5)]
     attorneys = [make_attorney(session) for _ in range(2)]
-    # Reached by one of two attorneys; told in the second campaign only; nobody reachable; not decided; without counsel.
+    # Reached by one of two attorneys; told in the second campaign only; nobody reachable; decided; without counsel.
     standing = [
         (people[0], first, attorneys[0], "exhausted"),
         (people[0], first, attorneys[1], "reached"),
         (people[1], first, attorneys[0], "exhausted"),
         (people[1], second, attorneys[0], "told"),
         (people[2], first, attorneys[0], "exhausted"),
+        (people[3], first, attorneys[0], "planned"),
     ]
     for number, person in enumerate(people):
         make_outcome(session, first, person, OutcomeState.PLANNED).counsel = "none" if number == 4 else "represented"
