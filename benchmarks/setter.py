@@ -7,8 +7,8 @@ from dataclasses import asdict
 from benchmarks.figure import Spent
 from outreach import jobs
 
-os.nice(jobs.LETTERS_NICE)  # as the job does
 machine = jobs.machine()
+os.nice(machine.settings.letter_niceness)  # as the job does
 start, made, more = Spent.now(), 0, True
 while more:
     worked = jobs.letters_due(machine)
