@@ -85,7 +85,6 @@ QUEUE = "outreach"  # one queue for each worker: a worker on several was measure
 LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
-LETTERS_NICE = 10
 LETTERS_PLACE = 0x6C657474  # the first key of the advisory locks; any number that nobody else uses
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
@@ -106,9 +105,9 @@ def dispatch_mail() -> None:
 
 def dispatch_letters() -> None:
     """Set the letters that are due, for a while; ring again when there are more. Where enough workers do so already, nothing."""
-    # Setting letters takes a whole core for minutes. This process is the job's own, so that nothing else waits behind it.
-    os.nice(LETTERS_NICE)
     m = machine()
+    # Setting letters takes a whole core for minutes. This process is the job's own: nothing else stands back with it.
+    os.nice(m.settings.letter_niceness)
     with letters_place(m) as free:
         more = free and letters_due(m).more
     if more:
