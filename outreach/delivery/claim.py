@@ -22,7 +22,7 @@ from outreach.campaigns.audience import AT_FACILITY, DELIVERABLE, contact_allowe
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
 from outreach.delivery.compose import Composed, Composer, Destination, Outgoing, texts
-from outreach.delivery.projection import project
+from outreach.delivery.projection import lock_outcomes, project
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
 from outreach.people.attorney import LIVE
@@ -236,6 +236,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
             if row.contact_state == "usable" and row.allowed == 0 and row.people > 1:
                 thinned.append(row.id)
     if thinned:
+        lock_outcomes(session, ids)
         project(session, session.scalars(text(_leave_out(way)), {"ids": thinned}).all())
     # Composed only now, when each message is about exactly those whom it may be about.
     compose = rules.composer(session, going, rules.house)

@@ -71,6 +71,20 @@ def lock(session: Session, messages: Collection[UUID], *, contacts_of: Collectio
     session.execute(text("select 1 from message where id = any(:ids) order by id for no key update"), {"ids": list(messages)})
 
 
+def lock_outcomes(session: Session, messages: Collection[UUID]) -> None:
+    """Lock the outcomes of everybody these messages are about, where more than one statement is going to change them."""
+    for table, key in (("outcome", "campaign_id, person_id"), ("counsel_outcome", "campaign_id, person_id, attorney_id")):
+        session.execute(
+            text(f"""
+                select 1 from {table} where (campaign_id, person_id) in (
+                    select m.campaign_id, mp.person_id from message m join message_person mp on mp.message_id = m.id
+                    where m.id = any(:ids)
+                ) order by {key} for update
+            """),  # noqa: S608  # made from the constants above
+            {"ids": list(messages)},
+        )
+
+
 def project(session: Session, messages: Collection[UUID]) -> None:
     """Bring the outcomes of everybody these messages are about up to date. Safe to repeat; the messages may be in any state."""
     if messages:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from outreach.delivery import plan, projection
+from outreach.delivery import projection
 from outreach.delivery.reconcile import expire_leases
 
 
@@ -13,7 +13,6 @@ from outreach.delivery.reconcile import expire_leases
 class Swept:
     """What one sweep found to do."""
 
-    planned: int  # messages of steps whose time had come, or to whoever has moved since
     expired: int  # attempts whose worker never came back
     retried: int  # undelivered messages that are tried again
     cancelled: int  # messages no longer wanted
@@ -21,14 +20,12 @@ class Swept:
 
 
 def sweep(session: Session, *, letter_days: int = 30) -> Swept:
-    """The part of the sweep that needs the database only. The caller commits, then reconciles and rings for what is due."""
-    # Revisiting locks messages, which come before the outcomes that planning locks.
-    planned = plan.revisit(session) + sum(plan.plan(session, step) for step in plan.due_steps(session))
+    """What is left to do about messages that were planned. The caller commits, then reconciles and rings for what is due."""
     expired = expire_leases(session)
     retried = retry_undelivered(session)
     cancelled = cancel_told(session)
     finished = projection.finish(session, letter_days=letter_days)
-    return Swept(planned, expired, retried, cancelled, len(finished))
+    return Swept(expired, retried, cancelled, len(finished))
 
 
 def retry_undelivered(session: Session) -> int:

@@ -213,11 +213,19 @@ def sweep_once(m: Machine) -> sweep.Swept:
     s = m.settings
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
+    # Each in a transaction of its own: rows are locked in one order within each, and in none over several (`projection`).
     with m.sessions.begin() as session:
-        swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
-    if swept.planned:
+        planned = plan.revisit(session)
+    with m.sessions() as session:
+        steps = plan.due_steps(session)
+    for step in steps:
+        with m.sessions.begin() as session:
+            planned += plan.plan(session, step)
+    if planned:
         with m.sessions.begin() as session:
             plan.refresh_statistics(session)
+    with m.sessions.begin() as session:
+        swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     with m.sessions.begin() as session:
         forgotten = print_room.forget_unprinted(session)
     waits = reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, s.poll_after_seconds)
@@ -226,8 +234,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
         asked += reconcile.reconcile(m.sessions, sendgrid_provider(s, m.vault), waits)
     if s.post_provider == PostGridLetters.name:
         asked += reconcile.reconcile(m.sessions, mail_house(s), waits)
-    if any((swept.planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
-        log.info("sweep.swept", planned=swept.planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
+    if any((planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
+        log.info("sweep.swept", planned=planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
                  finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
     return swept
 
