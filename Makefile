@@ -54,7 +54,7 @@ catalogues: setup-dev var/messages.pot ## Bring translations/*/messages.po up to
 migration: setup-dev ## Write the next migration from the models: make migration NAME="add_letters"
 	@$(venv)/python -m outreach migration "$(NAME)"
 
-bench: setup-dev ## Measure import, planning, sending and callbacks, each against its floor
+bench: setup-dev ## Measure import, planning, sending, mailing, callbacks and letters, each against its floor
 	@$(venv)/python -m benchmarks $(ARGS)
 
 clean: ## Remove what setup made; the data in var/ stays
