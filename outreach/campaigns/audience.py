@@ -87,9 +87,9 @@ def person_excluded(channel: Channel) -> str:
 
 
 def rule(channel: Channel) -> str:
-    """SQL: the join that brings the channel plan's `rule` for the person `p`: whether every row of it asks for a review."""
+    """SQL: the join that brings the channel plan's `rule` for the person `p`: whether any row of it asks for a review."""
     return f"""left join (
-        select custody, bool_and(needs_review) as needs_review from channel_rule where channel = '{channel}' group by custody
+        select custody, bool_or(needs_review) as needs_review from channel_rule where channel = '{channel}' group by custody
     ) rule on rule.custody = p.custody"""
 
 

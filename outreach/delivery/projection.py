@@ -80,7 +80,7 @@ def lock_outcomes(session: Session, messages: Collection[UUID]) -> None:
                     select m.campaign_id, mp.person_id from message m join message_person mp on mp.message_id = m.id
                     where m.id = any(:ids)
                 ) order by {key} for update
-            """),  # noqa: S608  # made from the constants above
+            """),  # made from the constants above
             {"ids": list(messages)},
         )
 
@@ -110,8 +110,11 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
                     and (m.state in ('ready', 'submitting', 'unknown')
                       or (m.channel not in ('letter', 'hand', 'attorney_letter')
                           and m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')
-                      or (m.channel in ('letter', 'hand', 'attorney_letter') and (m.state = 'accepted'
-                          or (m.state = 'sent' and m.updated_at > now() - :letter_days * interval '1 day')))
+                      or (m.channel in ('letter', 'hand', 'attorney_letter')
+                          and (m.state in ('accepted', 'sent') and m.updated_at > now() - :letter_days * interval '1 day'
+                              or m.state = 'accepted' and exists (
+                                  select 1 from attempt a join letter l on l.attempt_id = a.id
+                                  where a.message_id = m.id and a.state = 'accepted' and l.run_id is not null)))
                       or (m.state = 'undelivered' and m.due_at is not null))
               )
             returning c.id

@@ -38,6 +38,9 @@ class TakeOutReason(StrEnum):
     CONTENT = "content"  # something is wrong with what it says
 
 
+TOLD = "told"  # what the letter has to say has been said, so that it need not go any more
+
+
 @dataclass(frozen=True, slots=True)
 class Pull:
     """A letter that must not leave, and why: one of `outcome.Reason`'s codes."""
@@ -61,8 +64,9 @@ WHY = """(case
     when m.channel <> 'hand' and cp.state = 'quarantined' then 'wrong_number'
     when m.channel <> 'hand' and cp.state <> 'usable' then 'bad_contact'
     when l.facility_id is null and cp.grade not in ('good', 'foreign') then 'bad_address'
-    when m.person_id is not null and l.facility_id is null
-        and (pc.safety in ('no', 'never') or (p.protected and pc.safety is distinct from 'yes')) then 'unsafe_contact'
+    when m.person_id is not null and l.facility_id is null and (pc.person_id is null or pc.role in ('family', 'attorney')
+        or not (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))) then 'unsafe_contact'
+    when m.person_id is not null and m.channel <> 'hand' and o.state = 'told' then 'told'
     when m.attorney_id is not null and exists (
         select 1 from message_person mp where mp.message_id = m.id and not exists (
             select 1 from representation rep where rep.person_id = mp.person_id and rep.attorney_id = m.attorney_id
@@ -78,6 +82,7 @@ FIND = f"""
     join contact_point cp on cp.id = m.contact_point_id
     left join person p on p.id = m.person_id
     left join person_contact pc on pc.person_id = m.person_id and pc.contact_point_id = cp.id
+    left join outcome o on o.campaign_id = m.campaign_id and o.person_id = m.person_id
     where r.state in ('made', 'printed', 'enveloped') and (cast(:run as uuid) is null or r.id = :run) and {WHY} is not null
     order by l.run_id, l.sequence
 """

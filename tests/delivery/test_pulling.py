@@ -15,7 +15,7 @@ from outreach.delivery.letter import AccessCode, Letter, PrintRun, RunKind, RunS
 from outreach.delivery.message import Attempt, Message
 from outreach.delivery.print_room import PullsOpen, VoidReason
 from outreach.delivery.pulling import NotInTheHouse, NotPulled, TakeOutReason
-from outreach.people.contact import ContactPoint, PersonContact, Safety
+from outreach.people.contact import ContactPoint, ContactRole, PersonContact, Safety
 from outreach.people.custody import Custody
 from outreach.people.person import Person
 from tests.factories import make_account, make_campaign, make_custody_event, make_facility, make_person, make_run
@@ -100,13 +100,19 @@ BREAK: dict[str, Callable[[Session], object]] = {
     "bad_contact": lambda s: s.execute(sa.update(ContactPoint).values(state="bad")),
     "bad_address": lambda s: s.execute(sa.update(ContactPoint).values(grade="crowded")),
     "unsafe_contact": lambda s: s.execute(sa.update(PersonContact).values(safety=Safety.NEVER)),
+    "unsafe_contact: of family now": lambda s: s.execute(sa.update(PersonContact).values(role=ContactRole.FAMILY)),
+    "unsafe_contact: of somebody else now": lambda s: s.execute(
+        sa.update(PersonContact).values(role=ContactRole.OTHER, safety=Safety.UNKNOWN)
+    ),
+    "unsafe_contact: not theirs at all": lambda s: s.execute(sa.delete(PersonContact)),
+    "told": lambda s: s.execute(sa.update(Outcome).values(state="told")),
 }
 
 
-@pytest.mark.parametrize("reason", BREAK)
-def test_a_letter_whose_address_goes_bad_is_pulled(session: Session, reason: str) -> None:
-    run = make_run(session, make_campaign(session), make_person(session))
-    BREAK[reason](session)
+@pytest.mark.parametrize("happening", BREAK)
+def test_a_letter_that_must_not_or_need_not_go_any_more_is_pulled(session: Session, happening: str) -> None:
+    run, reason = make_run(session, make_campaign(session), make_person(session)), happening.partition(":")[0]
+    BREAK[happening](session)
     assert pulling.pull_moved(session) == 1
     assert standing(session, run) == ("pulled", reason, "failed", "cancelled", reason)
 

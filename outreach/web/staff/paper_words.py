@@ -5,7 +5,7 @@ from flask_babel import lazy_gettext as _l
 from outreach.campaigns.outcome import Reason
 from outreach.delivery.letter import LetterState, RunKind, RunState, ServiceResult
 from outreach.delivery.print_room import ReprintReason, VoidReason
-from outreach.delivery.pulling import TakeOutReason
+from outreach.delivery.pulling import TOLD, TakeOutReason
 from outreach.delivery.returned_mail import ReturnReason
 from outreach.web.words import Words
 
@@ -60,6 +60,7 @@ PULL_REASONS: Words = {
     Reason.OPTED_OUT: _l("Asked us to stop"),
     Reason.WRONG_NUMBER: _l("Somebody else is at this address"),
     Reason.REPRESENTATION_ENDED: _l("The attorney no longer represents everybody it names"),
+    TOLD: _l("The person has been told meanwhile"),
 }
 
 RETURN_REASONS: Words = {
