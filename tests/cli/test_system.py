@@ -14,6 +14,6 @@ def test_secrets_of_an_earlier_version_are_kept_and_those_it_lacked_are_added(tm
     found = system._secrets(path)
     assert found | earlier == found
     assert set(found) == set(system.SECRETS)
-    assert private_key(found["sandbox_webhook_key"])
+    assert private_key(found["sandbox_webhook_key"]).key_size == 256
     assert path.stat().st_mode & 0o077 == 0
     assert system._secrets(path) == found
