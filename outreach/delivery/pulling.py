@@ -88,6 +88,46 @@ FIND = f"""
 """
 
 
+# At a mail house there is no run of ours to take a letter out of: it is called back, for as long as the house still can.
+AT_MAIL_HOUSE = f"""
+    select l.attempt_id, a.message_id, a.provider_id, {WHY} as reason
+    from letter l
+    join attempt a on a.id = l.attempt_id and a.provider = :provider and a.state = 'accepted' and a.provider_id is not null
+    join message m on m.id = a.message_id
+    join contact_point cp on cp.id = m.contact_point_id
+    left join person p on p.id = m.person_id
+    left join person_contact pc on pc.person_id = m.person_id and pc.contact_point_id = cp.id
+    left join outcome o on o.campaign_id = m.campaign_id and o.person_id = m.person_id
+    where l.run_id is null and l.state = 'on_its_way' and a.started_at > now() - :minutes * interval '1 minute'
+      and {WHY} is not null
+    order by l.attempt_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A letter at a mail house that must not leave it, by the house's own id, and why."""
+
+    attempt_id: UUID
+    message_id: UUID
+    provider_id: str
+    reason: str
+
+
+def to_recall(session: Session, provider: str, *, minutes: float) -> list[Recall]:
+    """Letters of the last `minutes` at this mail house that must not leave it any more."""
+    rows = session.execute(text(AT_MAIL_HOUSE), {"provider": provider, "minutes": minutes})
+    return [Recall(row.attempt_id, row.message_id, row.provider_id, row.reason) for row in rows]
+
+
+def recalled(session: Session, recalls: Sequence[Recall]) -> None:
+    """The mail house has called these back and will never print them. Safe to repeat."""
+    lock(session, [one.message_id for one in recalls])
+    _write(session, recalls)
+    for one in recalls:
+        audit.record(session, SYSTEM, "letter.recall", "letter", one.attempt_id, reason=one.reason)
+
+
 def to_pull(session: Session, run_id: UUID | None = None) -> list[Pull]:
     """Letters in the house that must not leave it any more, and that `pull_moved` would pull."""
     return [_pull(row) for row in session.execute(text(FIND), {"run": run_id})]
@@ -195,7 +235,7 @@ def revoke_codes(session: Session, attempts: Sequence[UUID]) -> None:
     )
 
 
-def _write(session: Session, pulls: Sequence[Pull]) -> None:
+def _write(session: Session, pulls: Sequence[Pull] | Sequence[Recall]) -> None:
     attempts = [pull.attempt_id for pull in pulls]
     messages = [pull.message_id for pull in pulls]
     session.execute(

@@ -37,7 +37,7 @@ from outreach.jobs.machine import (
     sendgrid_provider,
     text_provider,
 )
-from outreach.jobs.sending import letters_due, mail_due, send_due
+from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
 from outreach.people.roster import importing
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
@@ -213,6 +213,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
     s = m.settings
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
+    if s.post_provider == PostGridLetters.name:
+        pulled += call_back(m)
     # Each in a transaction of its own: rows are locked in one order within each, and in none over several (`projection`).
     with m.sessions.begin() as session:
         planned = plan.revisit(session)

@@ -11,11 +11,12 @@ import structlog
 from sqlalchemy import text
 
 from outreach.delivery import dispatch as dispatching
-from outreach.delivery import letter, print_room
+from outreach.delivery import letter, print_room, pulling
 from outreach.delivery.letter import Letter, RunKind
 from outreach.delivery.limits import Limiter
 from outreach.delivery.paper import ClaimedLetter, claim_letters
 from outreach.delivery.print_room import NotOpen, SetLetter
+from outreach.delivery.pulling import Recall
 from outreach.delivery.record import Result, record
 from outreach.jobs.machine import (
     LETTER_LEASE,
@@ -195,6 +196,35 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
     with m.sessions.begin() as session:
         record(session, results, mail_limits(s), PostGridLetters.name)
     return len(claimed), seen
+
+
+def call_back(m: Machine) -> int:
+    """Call back what the mail house must not print any more; how many letters it still could."""
+    s = m.settings
+    with m.sessions() as session:
+        wanted = pulling.to_recall(session, PostGridLetters.name, minutes=s.postgrid_cancel_minutes)
+    if not wanted:
+        return 0
+    answers = asyncio.run(_cancel_all(mail_house(s), wanted))
+    done = [one for one, cancelled in zip(wanted, answers, strict=True) if cancelled]
+    if done:
+        with m.sessions.begin() as session:
+            pulling.recalled(session, done)
+    log.info("mail_house.called_back", wanted=len(wanted), called_back=len(done))
+    return len(done)
+
+
+async def _cancel_all(provider: PostGridLetters, wanted: Sequence[Recall]) -> list[bool]:
+    async def cancel(one: Recall) -> bool:
+        try:
+            return await provider.cancel(one.provider_id)
+        except contract.Unreachable as error:
+            # The next sweep asks again, as long as there is any use in it.
+            log.warning("mail_house.unreachable", attempt=str(one.attempt_id), cause=str(error))
+            return False
+
+    async with provider:
+        return list(await asyncio.gather(*(cancel(one) for one in wanted)))
 
 
 async def _post_all(provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf], fence: float) -> list[Result]:

@@ -219,3 +219,25 @@ def test_a_worker_that_was_frozen_past_its_lease_gives_the_mail_house_nothing(
     stage.later(hours=1)
     jobs.letters_due(stage.machine)
     assert len(list(stage.control.letters())) == 3
+
+
+@pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
+@pytest.mark.parametrize("word", ["ready", "printing"])
+def test_a_letter_at_the_mail_house_is_called_back_while_it_still_can_be(stage: Stage, word: str) -> None:
+    stage.control.set(letter_delay_ms=10**8)
+    cast(stage, outside=1, inside=0)
+    jobs.letters_due(stage.machine)
+    (theirs,) = stage.control.letters()
+    if word != "ready":
+        stage.control.move_letter(theirs["id"], word)
+    stage.execute("update person_contact set safety = 'never'")
+    jobs.sweep_once(stage.machine)
+    (theirs,) = stage.control.letters()
+    if word == "ready":
+        assert theirs["status"] == "cancelled"
+        assert stage.states() == {"cancelled": 1}
+        assert stage.outcomes() == {"exhausted:unsafe_contact": 1}
+    else:
+        assert theirs["status"] == word
+        assert stage.states() == {"accepted": 1}
+    stage.check_outcomes()
