@@ -145,10 +145,11 @@ def _to_print_room(m: Machine, typesetter: Typesetter, channel: Channel, campaig
 def _make_run(
     m: Machine, typesetter: Typesetter, channel: Channel, campaign_id: UUID, facility_id: UUID | None, those: list[ClaimedLetter]
 ) -> None:
+    those, single = _set_each(m, typesetter, those, PRINT_ROOM)
+    if not those:
+        return
     with m.sessions.begin() as session:
         number = print_room.reserve_number(session)
-    single = [typesetter.compose(one.content) for one in those]
-    typesetter.forget()
     whole = compose_run(typesetter, letter.run_name(number), [one.content for one in those])
     kind = RunKind.HAND if channel is Channel.HAND else RunKind.POST
     letters = [_set_letter(one, pdf, sequence) for sequence, (one, pdf) in enumerate(zip(those, single, strict=True), 1)]
@@ -161,6 +162,30 @@ def _make_run(
     except NotOpen:
         # The sweep gave its attempts up while it was set; they are claimed again for another run.
         log.warning("print_run.overtaken", letters=len(letters))
+
+
+def _set_each(
+    m: Machine, typesetter: Typesetter, those: list[ClaimedLetter], provider: str
+) -> tuple[list[ClaimedLetter], list[Pdf]]:
+    """Each letter as a file of its own. One that cannot be set is refused by itself, and keeps no other from being printed."""
+    sound: list[ClaimedLetter] = []
+    pdfs: list[Pdf] = []
+    refused: list[Result] = []
+    for one in those:
+        try:
+            pdfs.append(typesetter.compose(one.content))
+            sound.append(one)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is about this letter; its words may quote the letter
+            log.error("letters.not_set", attempt=str(one.token), error=type(error).__name__)
+            receipt = contract.Receipt(
+                one.token, contract.Verdict.REFUSED, code=type(error).__name__, refusal=contract.Refusal.REVIEW
+            )
+            refused.append(Result(one.message_id, receipt))
+    typesetter.forget()
+    if refused:
+        with m.sessions.begin() as session:
+            record(session, refused, mail_limits(m.settings), provider)
+    return sound, pdfs
 
 
 def _set_letter(one: ClaimedLetter, pdf: Pdf, sequence: int) -> SetLetter:
@@ -180,8 +205,7 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
         claimed, seen = claim_letters(session, channel, HOUSE_BATCH, rules, paper_rules(s), only=campaign_id)
     if not claimed:
         return 0, seen
-    pdfs = [typesetter.compose(one.content) for one in claimed]
-    typesetter.forget()
+    claimed, pdfs = _set_each(m, typesetter, claimed, PostGridLetters.name)
     # On record before the mail house is asked, as the attempts are: a letter that may be on its way is never unknown to us.
     with m.sessions.begin() as session:
         session.add_all(

@@ -118,6 +118,23 @@ def test_a_worker_that_dies_while_it_sets_letters_leaves_none_unprinted_and_none
     assert set(stage.states("attempt")) == {"accepted", "not_sent"}
 
 
+def test_a_letter_that_cannot_be_set_keeps_no_other_from_being_printed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    cast(stage, outside=3, inside=0)
+    real, calls = Typesetter.compose, []
+
+    def fail_once(self: Typesetter, content: Any) -> Any:
+        calls.append(content)
+        if len(calls) == 2:
+            raise RuntimeError("what typst says, which may quote the letter")
+        return real(self, content)
+
+    monkeypatch.setattr(Typesetter, "compose", fail_once)
+    jobs.letters_due(stage.machine)
+    assert stage.states() == {"accepted": 2, "failed": 1}
+    assert stage.scalar("select letters from print_run") == 2
+    assert stage.outcomes() == {"in_progress": 2, "exhausted:refused": 1}
+
+
 def test_a_run_that_comes_too_late_is_not_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its worker was frozen for so long that its letters were given up; another run has them, or will."""
     cast(stage)
