@@ -6,13 +6,11 @@ import hmac
 import json
 import logging
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -25,6 +23,7 @@ from outreach.delivery.message import AttemptState
 from outreach.providers.contract import Forged, Letter, Lost, Malformed, Receipt, Refusal, Standing, Unreachable, Verdict
 from outreach.providers.postgrid import PostGridLetters, words
 from outreach.providers.postgrid_address import Unreadable, contact
+from tests.listening import QuietHandler, listening
 
 RECORDED = Path(__file__).with_name("recorded") / "postgrid"
 LETTER: dict[str, Any] = json.loads((RECORDED / "letter.json").read_text())
@@ -60,7 +59,7 @@ class Stub:
 def stub() -> Iterator[Stub]:
     state = Stub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
@@ -78,18 +77,9 @@ def stub() -> Iterator[Stub]:
 
         do_GET = do_POST = do_DELETE = respond  # noqa: N815  # named by the standard library
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = url
+        yield state
 
 
 def uploaded(content_type: str, raw: bytes) -> dict[str, str]:

@@ -6,12 +6,10 @@ import http.client
 import json
 import random
 import socket
-import threading
 import time
 import tomllib
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -44,6 +42,7 @@ from outreach.sandbox.config import Config
 from outreach.sandbox.mail_events import signed
 from outreach.sandbox.mail_key import new_key, private_key, public_key
 from outreach.sandbox.server import Sandbox
+from tests.listening import QuietHandler, listening
 
 RECORDED = Path(__file__).with_name("recorded")
 T = TypeVar("T")
@@ -251,7 +250,7 @@ class Stub:
 def stub() -> Iterator[Stub]:
     state = Stub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
@@ -265,18 +264,9 @@ def stub() -> Iterator[Stub]:
 
         do_GET = do_POST = respond  # noqa: N815  # named by the standard library
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = url
+        yield state
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,10 @@
 import asyncio
 import inspect
 import json
-import threading
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -18,8 +16,9 @@ import pytest
 
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.delivery.message import body_digest
-from outreach.providers.contract import Envelope, Receipt, Refusal, Unreachable, Verdict
+from outreach.providers.contract import Envelope, Lost, Receipt, Refusal, Unreachable, Verdict
 from outreach.providers.twilio import STATES, TwilioTexts, codes
+from tests.listening import QuietHandler, listening
 
 RECORDED = Path(__file__).with_name("recorded")
 CREATED: dict[str, Any] = json.loads((RECORDED / "created.json").read_text())
@@ -49,7 +48,7 @@ class Stub:
 def stub() -> Iterator[Stub]:
     state = Stub()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
@@ -66,18 +65,9 @@ def stub() -> Iterator[Stub]:
 
         do_GET = do_POST = respond  # noqa: N815  # named by the standard library
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = url
+        yield state
 
 
 def adapter(stub: Stub, **changed: Any) -> TwilioTexts:
@@ -167,7 +157,7 @@ def test_a_number_that_is_not_allowed_here_is_never_handed_over(stub: Stub) -> N
 def find(stub: Stub, since: datetime) -> list[str]:
     async def run() -> list[str]:
         async with adapter(stub) as texts:
-            return [standing.provider_id for standing in await texts.find("+12025550123", since)]
+            return [standing.provider_id for standing in await texts.find(Lost(uuid4(), "+12025550123", since))]
 
     return asyncio.run(run())
 

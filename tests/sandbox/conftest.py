@@ -1,11 +1,9 @@
 """A sandbox in a thread, the real Twilio client that talks to it, and a receiver that plays our side of the webhooks."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -15,6 +13,7 @@ from twilio.rest import Client
 
 from outreach.sandbox.config import Config
 from outreach.sandbox.server import Sandbox
+from tests.listening import QuietHandler, listening
 
 TOKEN = "sandbox-test-token"
 SENDER = "+12025550100"
@@ -56,8 +55,8 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     state = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802  # named by the standard library
             raw = self.rfile.read(int(self.headers["Content-Length"]))
             fields = dict(parse_qsl(raw.decode(), keep_blank_values=True))
             signature = self.headers.get("X-Twilio-Signature", "")
@@ -72,18 +71,9 @@ def receiver() -> Iterator[Receiver]:
             self.end_headers()
             self.wfile.write(body.encode())
 
-        def log_message(self, *_arguments: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = url
+        yield state
 
 
 @pytest.fixture

@@ -6,11 +6,9 @@ The side that listens is the real adapter: what it calls genuine is genuine.
 import asyncio
 import http.client
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +26,7 @@ from outreach.sandbox.faults import RuleError, parse
 from outreach.sandbox.mail_fates import FATES
 from outreach.sandbox.population import FREE_TEXT
 from outreach.sandbox.server import Sandbox
+from tests.listening import QuietHandler, listening
 
 KEY, PASSWORD = "SG.made-up", "for answers"
 
@@ -48,8 +47,8 @@ class Side:
 def side() -> Iterator[Side]:
     state = Side()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802  # named by the standard library
             body = self.rfile.read(int(self.headers["Content-Length"])) if "Content-Length" in self.headers else self._chunks()
             state.got.append((self.path, dict(self.headers), body))
             self.send_response(state.status)
@@ -64,18 +63,9 @@ def side() -> Iterator[Side]:
             self.rfile.readline()
             return body
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = url
+        yield state
 
 
 @pytest.fixture

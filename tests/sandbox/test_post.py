@@ -2,12 +2,10 @@
 
 import asyncio
 import hashlib
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError
@@ -22,6 +20,7 @@ from outreach.providers.postgrid import PostGridLetters
 from outreach.sandbox.config import Config, ConfigError
 from outreach.sandbox.control import ControlError
 from outreach.sandbox.server import Sandbox
+from tests.listening import QuietHandler, listening
 from tests.sandbox.conftest import wait_for
 
 KEY = "test_sk_sandbox"
@@ -50,8 +49,8 @@ class Desk:
 def desk() -> Iterator[Desk]:
     state = Desk()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802  # named by the standard library
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status = state.answers.pop(0) if state.answers else 200
             try:
@@ -63,18 +62,9 @@ def desk() -> Iterator[Desk]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}/letters"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(Handler) as url:
+        state.url = f"{url}/letters"
+        yield state
 
 
 @pytest.fixture
