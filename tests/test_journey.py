@@ -16,6 +16,7 @@ LETTERS: dict[str, Any] = {
     "letters": 800,
     "counted": {"run": 800, "manifest": 800, "pdf": 800},
     "runs_that_disagree": 0,
+    "pulled": 0,
     "in_one_run": 800,
     "not_in_one_run": 0,
     "left_out": {"no_facility": 2},

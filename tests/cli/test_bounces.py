@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from outreach import jobs, settings
+from outreach import jobs, logs, settings
 from outreach.access.sealing import Vault
 from outreach.cli import main
 from outreach.delivery import mail_address
@@ -36,6 +36,7 @@ def run(sessions: sessionmaker[Session], clean_database: str, redis_url: str, mo
     }
     machine = jobs.Machine(settings.load(environment), sessions)
     monkeypatch.setattr(jobs, "machine", lambda: machine)
+    monkeypatch.setattr(logs, "start", lambda: None)  # the log of this process is the other tests' too
     return CliRunner()
 
 

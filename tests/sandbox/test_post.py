@@ -308,6 +308,7 @@ def test_a_letter_is_moved_by_hand_and_what_was_planned_for_it_is_dropped(house:
     house.control.set(letter_delay_ms=HOUR_MS)
     sent = letter()
     identity = str(send(house, sent).provider_id)
+    wait_for(lambda: desk.states() == ["ready"])
     for word in ("processed_for_delivery", "returned_to_sender"):
         house.control.move_letter(identity, word)
     house.control.wait_until_quiet()
