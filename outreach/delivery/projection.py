@@ -98,7 +98,8 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
     """Close running campaigns whose every step is planned and whose every message is decided; their ids.
 
     A message that is accepted and never reported on does not keep a campaign open for ever: after three days its last word is
-    that it was sent, and a letter's after `letter_days`. Paper that has not left the house keeps it open.
+    that it was sent, and a letter's after `letter_days`. A mail that its relay never answered for stays unknown, and keeps it
+    open for a week. Paper that has not left the house keeps it open.
     """
     rows = session.execute(
         text("""
@@ -107,7 +108,8 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
               and not exists (select 1 from step s where s.campaign_id = c.id and s.planned_at is null)
               and not exists (
                   select 1 from message m where m.campaign_id = c.id
-                    and (m.state in ('ready', 'submitting', 'unknown')
+                    and (m.state in ('ready', 'submitting')
+                      or (m.state = 'unknown' and (m.channel = 'sms' or m.updated_at > now() - interval '7 days'))
                       or (m.channel not in ('letter', 'hand', 'attorney_letter')
                           and m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')
                       or (m.channel in ('letter', 'hand', 'attorney_letter')

@@ -84,6 +84,11 @@ def test_a_relay_that_falls_silent_after_the_text_is_not_given_it_again(stage: S
             jobs.mail_due(here)
     assert len(server.taken) == 1
     assert stage.outcomes() == {"in_progress": 1}
+    assert stage.scalar("select state from campaign") == "running"
+    stage.execute("update message set updated_at = updated_at - interval '8 days'")
+    jobs.sweep_once(here)
+    assert stage.scalar("select state from campaign") == "done"
+    assert stage.states() == {"unknown": 1}
 
 
 def test_a_notification_brings_back_who_was_thought_to_have_it(stage: Stage) -> None:
