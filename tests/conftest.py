@@ -35,6 +35,11 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["servers"] = _servers(node.config)  # type: ignore[attr-defined]  # xdist's class, not imported here
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, so that no process has to wait for it alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_journey.py")
+
+
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
     if event == "socket.connect":
         address = arguments[1]
