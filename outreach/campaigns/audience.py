@@ -29,8 +29,14 @@ ATTORNEYS_POINT = {Channel.ATTORNEY_EMAIL: "email_point_id", Channel.ATTORNEY_LE
 # What a letter can get to. An address that nobody has graded is not believed.
 DELIVERABLE = "(cp.state = 'usable' and (cp.kind <> 'post' or coalesce(cp.grade in ('good', 'foreign'), false)))"
 
-# Where somebody is held, mail goes to the facility and nowhere else.
-AT_FACILITY = "p.custody = 'detained'"
+# The safe address of a protected person (8 USC 1367) overrides every other. Else, where somebody is held, mail goes to the facility
+# and nowhere else.
+HAS_SAFE_ADDRESS = """(p.protected and exists (
+    select 1 from person_contact safe join contact_point place on place.id = safe.contact_point_id
+    where safe.person_id = p.id and safe.safety = 'yes' and place.kind = 'post'
+))"""
+AT_FACILITY = f"(p.custody = 'detained' and not {HAS_SAFE_ADDRESS})"
+HELD = "p.custody = 'detained'"
 
 
 @cache
@@ -136,7 +142,7 @@ def _decided_for_people(channel: Channel) -> str:
         from audience p
         join facility f on f.id = p.facility_id
         join contact_point cp on cp.id = f.post_point_id
-        where {AT_FACILITY}
+        where {HELD if channel is Channel.HAND else AT_FACILITY}
     """
     best = {Channel.LETTER: f"({own}) union all ({facility})", Channel.HAND: facility}.get(channel, own)
     return f"""

@@ -95,7 +95,7 @@ def _may_go(channel: Channel) -> str:
     if channel is Channel.HAND:
         allowed = AT_THIS_FACILITY
     elif channel is Channel.LETTER:
-        allowed = f"(case when p.custody = 'detained' then {AT_THIS_FACILITY} and {DELIVERABLE} else {allowed} end)"
+        allowed = f"(case when {AT_FACILITY} then {AT_THIS_FACILITY} and {DELIVERABLE} else {allowed} end)"
     return f"({excluded} is null and coalesce({allowed}, false) and {UNDERSTOOD} and o.state <> 'told')"
 
 

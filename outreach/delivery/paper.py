@@ -145,6 +145,8 @@ def _to_people(session: Session, rows: Sequence[Row[Any]], house: House, paper: 
         address = of_stored(destination.to, country)
         inside = person.custody == Custody.DETAINED
         facility = known.facilities.get(person.facility_id) if inside and person.facility_id else None
+        if facility is not None and facility.post_point_id != row.contact_point_id:
+            facility = None  # To the safe address of a protected person.
         marking: tuple[str, ...] = ()
         if facility is not None:
             try:

@@ -59,6 +59,7 @@ WHY = """(case
     when m.person_id is not null and l.facility_id is not null
         and (p.custody <> 'detained' or p.facility_id is distinct from l.facility_id) then 'moved'
     when m.person_id is not null and l.facility_id is null and p.custody not in ('released', 'relief')
+        and not (p.custody = 'detained' and p.protected and coalesce(pc.safety = 'yes', false))
         and not (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null) then 'moved'
     when m.channel <> 'hand' and cp.state = 'opted_out' then 'opted_out'
     when m.channel <> 'hand' and cp.state = 'quarantined' then 'wrong_number'

@@ -269,6 +269,18 @@ def test_a_protected_person_is_written_to_at_the_safe_address_whatever_else_is_o
     assert office.standing(bo) == "exhausted:protected"
 
 
+def test_the_safe_address_of_a_protected_person_overrides_the_facilitys_too(office: Office) -> None:
+    ana, bo = (office.person(Custody.DETAINED, "Sample Center", protected=True) for _ in range(2))
+    safe = office.address(ana, role=ContactRole.OTHER, safety=Safety.YES)
+    office.launch(Channel.LETTER)
+    letters = {letter.person_id: letter for letter in office.claim_letters()}
+    assert letters[ana.id].facility_id is None
+    assert letters[ana.id].content.marking == ()
+    assert letters[bo.id].content.recipient[1] == "Sample Center"
+    found = office.session.scalars(sa.text("select contact_point_id from message where person_id = :id"), {"id": ana.id}).all()
+    assert found == [safe.id]
+
+
 @pytest.mark.parametrize("channel", [Channel.LETTER, Channel.HAND])
 @pytest.mark.parametrize(
     ("custody", "facility", "reason"),

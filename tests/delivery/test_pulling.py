@@ -96,6 +96,15 @@ def test_a_letter_abroad_that_a_safety_review_signed_off_stays(session: Session)
     assert letter_of(session, run).state == "on_its_way"
 
 
+def test_a_letter_to_the_safe_address_of_somebody_who_is_held_now_stays(session: Session) -> None:
+    person = make_person(session, protected=True)
+    run = make_run(session, make_campaign(session), person)
+    session.execute(sa.update(PersonContact).values(safety=Safety.YES))
+    move(session, person, Custody.DETAINED, make_facility(session).id)
+    assert pulling.pull_moved(session) == 0
+    assert letter_of(session, run).state == "on_its_way"
+
+
 BREAK: dict[str, Callable[[Session], object]] = {
     "bad_contact": lambda s: s.execute(sa.update(ContactPoint).values(state="bad")),
     "bad_address": lambda s: s.execute(sa.update(ContactPoint).values(grade="crowded")),
