@@ -8,10 +8,11 @@ draft ──submit──> submitted ──approve, by another──> approved �
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ForeignKey, Index, Text, delete, select
+from sqlalchemy import ARRAY, ForeignKey, Index, Numeric, Text, delete, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -49,6 +50,7 @@ class CampaignState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     DONE = "done"
+    STOPPED = "stopped"  # by staff, for good: what was waiting is cancelled
 
 
 class Campaign(Base):
@@ -66,6 +68,11 @@ class Campaign(Base):
     window_start: Mapped[time] = mapped_column(default=time(9))
     window_end: Mapped[time] = mapped_column(default=time(20))
     window_reason: Mapped[str | None] = mapped_column(Text)
+    canary: Mapped[int | None]  # so many messages go first, and the rest when somebody has looked at what became of them
+    canary_passed_at: Mapped[datetime | None]
+    canary_passed_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    per_day: Mapped[int | None]  # at most so many texts and mails a day, as the carriers allow
+    spend_cap: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))  # US dollars, by the prices of the settings
     state: Mapped[str] = mapped_column(Text, default=CampaignState.DRAFT)
     state_reason: Mapped[str | None] = mapped_column(Text)  # why it is paused: a code such as "staff" or "filtered"
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
@@ -91,6 +98,11 @@ class Step(Base):
     channel: Mapped[str] = mapped_column(Text)
     custodies: Mapped[list[str] | None] = mapped_column(ARRAY(Text))  # whom it is for; None: all whom the channel plan allows it
     wait_hours: Mapped[int] = mapped_column(default=0)
+    # Of a step that was added after the launch: it is planned only once somebody else has approved it.
+    added_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    added_at: Mapped[datetime | None]
+    approved_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    approved_at: Mapped[datetime | None]
     planned_at: Mapped[datetime | None]
     revisited_at: Mapped[datetime | None]  # when it was last decided about whoever has moved since
 

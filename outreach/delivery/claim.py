@@ -61,17 +61,19 @@ class Batch:
     seen: int
 
 
-# Two statements a batch: one that locks, one that reads what the locked rows need. The campaign is asked first, so that the
-# ready messages of a paused campaign are never walked over.
+# Two statements a batch: one that locks, one that reads what the locked rows need. The step is asked first, so that the ready
+# messages of a paused campaign, or of a step whose breaker is open, are never walked over.
 LOCK = """
-    select due.id from campaign c
+    select due.id from step s join campaign c on c.id = s.campaign_id
     cross join lateral (
         select m.id, m.due_at from message m
-        where m.campaign_id = c.id and m.channel = :channel and m.state = 'ready' and m.due_at <= now()
+        where m.step_id = s.id and m.state = 'ready' and m.due_at <= now()
         order by m.due_at limit :size
         for update skip locked
     ) due
-    where c.state = 'running' and (cast(:only as uuid) is null or c.id = :only)
+    where c.state = 'running' and s.channel = :channel and (cast(:only as uuid) is null or c.id = :only)
+      and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
+      and not exists (select 1 from incarnation where frozen_at is not null)
     order by due.due_at limit :size
 """
 
@@ -219,7 +221,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
 
     Two claims at once never take the same message (SKIP LOCKED), and the schema allows one undecided attempt per destination.
     """
-    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size, "only": only}))
+    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size, "only": only, "provider": rules.provider}))
     if not ids:
         return Batch((), 0)
     way, at, vault = Channel(channel), now(), vault_of(session)

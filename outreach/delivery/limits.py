@@ -6,11 +6,16 @@ and safe, rather than stop telling people.
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Self
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from outreach.db import Base
 
 log = structlog.get_logger()
 
@@ -29,6 +34,15 @@ redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', tostring(at))
 redis.call('PEXPIRE', KEYS[1], 60000 + math.ceil(1000 * full / rate))
 return tostring(math.max(0, -tokens / rate))
 """
+
+
+class SenderPace(Base):
+    """The slow pace of one sender while Redis is away: when its next segment may go."""
+
+    __tablename__ = "sender_pace"
+
+    sender: Mapped[str] = mapped_column(Text, primary_key=True)
+    next_at: Mapped[datetime]
 
 
 class Limiter:

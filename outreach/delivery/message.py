@@ -91,7 +91,7 @@ class Message(Base):
             postgresql_nulls_not_distinct=True,
         ),
         Index("message_attorney_idx", "attorney_id", postgresql_where="attorney_id is not null"),
-        Index("message_ready_idx", "campaign_id", "channel", "due_at", postgresql_where="state = 'ready'"),
+        Index("message_ready_idx", "step_id", "due_at", postgresql_where="state = 'ready'"),
         Index("message_open_idx", "state", "due_at", postgresql_where="state in ('submitting', 'unknown', 'undelivered')"),
         Index("message_contact_idx", "contact_point_id"),
     )  # fmt: skip
@@ -137,6 +137,8 @@ class Attempt(Base):
     finished_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]  # when the provider was last asked what became of it
     checks: Mapped[int] = mapped_column(SmallInteger, default=0)
+    redacted_at: Mapped[datetime | None]  # when the provider was made to forget the text
+    redactions: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often it was asked to
 
     __table_args__ = (
         Index("attempt_number_key", "message_id", "number", unique=True),
@@ -152,6 +154,11 @@ class Attempt(Base):
             postgresql_where="state in ('open', 'unknown') and channel in ('sms', 'email', 'attorney_email')",
         ),
         Index("attempt_waiting_idx", "started_at", postgresql_where="state in ('accepted', 'sent')"),
+        Index("attempt_started_idx", "provider", "started_at"),
+        Index(
+            "attempt_unredacted_idx", "provider", "finished_at",
+            postgresql_where="redacted_at is null and state in ('delivered', 'undelivered', 'failed')",
+        ),
     )  # fmt: skip
 
 

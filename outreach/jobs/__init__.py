@@ -22,7 +22,19 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from outreach.db import now
-from outreach.delivery import events, plan, print_room, pulling, reconcile, sweep
+from outreach.delivery import (  # noqa: F401  # those not used here yet are tables
+    books,
+    breaker,
+    events,
+    incarnation,
+    plan,
+    print_room,
+    pulling,
+    reconcile,
+    spending,
+    sweep,
+    task,
+)
 from outreach.jobs.machine import (
     Machine,
     house,
@@ -38,6 +50,7 @@ from outreach.jobs.machine import (
     text_provider,
 )
 from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
+from outreach.people import imminent  # noqa: F401  # a table
 from outreach.people.roster import importing
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
@@ -262,13 +275,13 @@ def due(session: Session) -> list[Callable[..., None]]:
     reports = session.scalar(text("select exists (select 1 from event where applied_at is null)"))
     rows = session.scalars(
         text("""
-            select channel from unnest(cast(:channels as text[])) channel
-            where exists (
-                select 1 from campaign c where c.state = 'running' and exists (
-                    select 1 from message m
-                    where m.campaign_id = c.id and m.channel = channel.channel and m.state = 'ready' and m.due_at <= now()))
+            select distinct s.channel from step s join campaign c on c.id = s.campaign_id
+            where c.state = 'running'
+              and exists (select 1 from message m where m.step_id = s.id and m.state = 'ready' and m.due_at <= now())
+              and not exists (select 1 from breaker b where b.closed_at is null and b.step_id = s.id)
+              and not exists (select 1 from incarnation where frozen_at is not null)
+            order by s.channel
         """),
-        {"channels": list(SENDERS)},
     )
     return [*([apply_events] if reports else []), *dict.fromkeys(SENDERS[channel] for channel in rows)]
 

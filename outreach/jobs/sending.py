@@ -108,9 +108,12 @@ def letters_due(m: Machine) -> dispatching.Worked:
 
 
 WAITING = """
-    select m.campaign_id from message m join campaign c on c.id = m.campaign_id
-    where c.state = 'running' and m.channel = :channel and m.state = 'ready' and m.due_at <= now()
-    group by m.campaign_id
+    select s.campaign_id from step s join campaign c on c.id = s.campaign_id
+    join message m on m.step_id = s.id and m.state = 'ready' and m.due_at <= now()
+    where c.state = 'running' and s.channel = :channel
+      and not exists (select 1 from breaker b where b.closed_at is null and b.step_id = s.id)
+      and not exists (select 1 from incarnation where frozen_at is not null)
+    group by s.campaign_id
     having count(*) >= :full or min(m.due_at) <= now() - :gather * interval '1 second'
 """
 

@@ -14,6 +14,7 @@ TABLES = (
     "people.attorney",
     "people.contact",
     "people.custody",
+    "people.imminent",
     "people.incident",
     "people.person",
     "people.roster.imports",
@@ -21,9 +22,15 @@ TABLES = (
     "campaigns.campaign",
     "campaigns.outcome",
     "campaigns.rules",
+    "delivery.books",
+    "delivery.breaker",
+    "delivery.incarnation",
     "delivery.letter",
+    "delivery.limits",
     "delivery.message",
     "delivery.reply",
+    "delivery.spending",
+    "delivery.task",
 )
 """The modules of `outreach` that define tables."""
 

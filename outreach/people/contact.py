@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.db import Base, new_id, now
@@ -73,7 +73,9 @@ class ContactPoint(Base):
     kind: Mapped[str] = mapped_column(Text)
     value_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     value_index: Mapped[bytes | None] = mapped_column(LargeBinary)
-    time_zone: Mapped[str | None] = mapped_column(Text)  # for quiet hours; None: not known
+    time_zone: Mapped[str | None] = mapped_column(Text)  # of a phone's number; None: not known
+    # Of a postal address: every zone that it may lie in, for the quiet hours of whoever lives there. None: not looked at yet.
+    place_zones: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     state: Mapped[str] = mapped_column(Text, default=ContactState.USABLE)
     state_reason: Mapped[str | None] = mapped_column(Text)  # a code: "reply:stop", "twilio:21614", "staff"
     state_at: Mapped[datetime | None]
