@@ -29,3 +29,7 @@ class ImminentRemoval(Base):
     ended_at: Mapped[datetime | None]
 
     __table_args__ = (Index("imminent_removal_open_key", "person_id", unique=True, postgresql_where="ended_at is null"),)
+
+
+IN_FORCE = "(ir.approved_at is not null and ir.ended_at is null and ir.until > now())"
+"""SQL: whether the imminent removal `ir` is in force now."""
