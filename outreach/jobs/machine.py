@@ -30,7 +30,6 @@ from outreach.providers.twilio import TwilioTexts, codes
 from outreach.settings import Settings
 
 PRINT_ROOM = "print_room"
-LETTER_LEASE = timedelta(minutes=15)  # setting some hundred letters takes seconds, on a busy machine a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +158,10 @@ def limits_of(s: Settings, provider: str) -> Limits:
 
 def rules_for(s: Settings, provider: str, composer: Composer = texts, lease: timedelta | None = None) -> Rules:
     return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer)
+
+
+def letter_lease(s: Settings) -> timedelta:
+    return timedelta(seconds=s.letter_lease_seconds)
 
 
 def mail_composer(s: Settings) -> Composer:

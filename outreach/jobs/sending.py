@@ -19,9 +19,9 @@ from outreach.delivery.print_room import NotOpen, SetLetter
 from outreach.delivery.pulling import Recall
 from outreach.delivery.record import Result, record
 from outreach.jobs.machine import (
-    LETTER_LEASE,
     PRINT_ROOM,
     Machine,
+    letter_lease,
     limits,
     mail_composer,
     mail_house,
@@ -130,7 +130,7 @@ def _waiting(m: Machine, channel: Channel) -> list[UUID]:
 def _to_print_room(m: Machine, typesetter: Typesetter, channel: Channel, campaign_id: UUID) -> tuple[int, int]:
     """One batch of letters into as many runs as there are facilities in it; how many were printed, and looked at."""
     s = m.settings
-    rules = rules_for(s, PRINT_ROOM, lease=LETTER_LEASE)
+    rules = rules_for(s, PRINT_ROOM, lease=letter_lease(s))
     with m.sessions.begin() as session:
         claimed, seen = claim_letters(session, channel, s.print_run_letters, rules, paper_rules(s), only=campaign_id)
     if channel is Channel.HAND:
@@ -201,9 +201,9 @@ def _set_letter(one: ClaimedLetter, pdf: Pdf, sequence: int) -> SetLetter:
 def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaign_id: UUID) -> tuple[int, int]:
     """One batch of letters to the mail house; how many it was asked to send, and how many were looked at."""
     s = m.settings
-    rules = rules_for(s, PostGridLetters.name, lease=LETTER_LEASE)
+    rules = rules_for(s, PostGridLetters.name, lease=letter_lease(s))
     # A worker that was frozen past its lease must not send: the sweep may have given the letter to another.
-    fence = time.monotonic() + LETTER_LEASE.total_seconds() - s.postgrid_timeout_seconds - dispatching.MARGIN_SECONDS
+    fence = time.monotonic() + s.letter_lease_seconds - s.postgrid_timeout_seconds - dispatching.MARGIN_SECONDS
     with m.sessions.begin() as session:
         claimed, seen = claim_letters(session, channel, HOUSE_BATCH, rules, paper_rules(s), only=campaign_id)
     if not claimed:
@@ -255,14 +255,21 @@ async def _cancel_all(provider: PostGridLetters, wanted: Sequence[Recall]) -> li
 
 
 async def _post_all(provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf], fence: float) -> list[Result]:
-    async def post(one: ClaimedLetter, pdf: Pdf) -> Result:
-        paper = contract.Letter(one.token, one.content.recipient, one.country, pdf.data, pdf.pages)
-        if time.monotonic() > fence:
-            return Result(one.message_id, contract.Receipt(one.token, contract.Verdict.NOT_SENT, code="lease_over"))
-        return Result(one.message_id, await _sent(provider, paper))
+    waiting = iter(zip(claimed, pdfs, strict=True))
+    results: list[Result] = []
+
+    async def lane() -> None:
+        # Each letter is asked whether it is still ours to send when it is its turn, not when it begins to wait for one.
+        for one, pdf in waiting:
+            if time.monotonic() > fence:
+                receipt = contract.Receipt(one.token, contract.Verdict.NOT_SENT, code="lease_over")
+            else:
+                receipt = await _sent(provider, contract.Letter(one.token, one.content.recipient, one.country, pdf.data, pdf.pages))
+            results.append(Result(one.message_id, receipt))
 
     async with provider:
-        return list(await asyncio.gather(*(post(one, pdf) for one, pdf in zip(claimed, pdfs, strict=True))))
+        await asyncio.gather(*(lane() for _ in range(provider.in_flight)))
+    return results
 
 
 async def _sent(provider: Any, paper: contract.Letter) -> contract.Receipt:

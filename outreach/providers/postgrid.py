@@ -101,7 +101,7 @@ class PostGridLetters:
         self._key, self._secret, self._url = api_key, webhook_secret.encode(), api_url.rstrip("/")
         self._sender = contact(sender, "US")
         self._gate = asyncio.Semaphore(in_flight)
-        self._in_flight, self._timeout = in_flight, timeout
+        self.in_flight, self._timeout = in_flight, timeout
         self._options: dict[str, Any] = {
             "address_placement": "top_first_page" if address_in_window else "insert_blank_page",
             "envelope": envelope,
@@ -119,7 +119,7 @@ class PostGridLetters:
         http = DefaultAsyncHttpxClient(
             follow_redirects=False,
             timeout=httpx.Timeout(self._timeout, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight),
+            limits=httpx.Limits(max_connections=self.in_flight, max_keepalive_connections=self.in_flight),
         )
         self._client = AsyncPostGrid(
             print_mail_api_key=self._key, address_verification_api_key="", base_url=self._url, max_retries=0, http_client=http

@@ -1,5 +1,7 @@
 """Letters from the claim to the print run and the mail house: none is lost and none is printed twice, whatever dies in between."""
 
+import asyncio
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -14,8 +16,9 @@ from outreach.campaigns.campaign import Step
 from outreach.db import new_id, now
 from outreach.delivery import manifest, plan
 from outreach.delivery.letter import PrintRun
+from outreach.delivery.paper import claim_letters
 from outreach.jobs import sending
-from outreach.jobs.machine import paper_rules
+from outreach.jobs.machine import letter_lease, mail_house, paper_rules, rules_for
 from outreach.notices import notice
 from outreach.notices.channel import Channel
 from outreach.notices.letters.print_run import compose_run
@@ -23,6 +26,7 @@ from outreach.notices.letters.typesetting import Typesetter
 from outreach.people.contact import AddressGrade, ContactKind
 from outreach.people.custody import Custody
 from outreach.people.person import Person
+from outreach.providers.contract import Verdict
 from outreach.providers.postgrid import PostGridLetters
 from tests.factories import (
     make_account,
@@ -224,18 +228,28 @@ def test_what_is_handed_over_by_an_officer_is_printed_in_our_own_house(stage: St
 
 
 @pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
-def test_a_worker_that_was_frozen_past_its_lease_gives_the_mail_house_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_that_was_frozen_past_its_lease_gives_the_mail_house_nothing(stage: Stage) -> None:
     cast(stage, inside=0)
-    with monkeypatch.context() as patch:
-        patch.setattr(sending, "LETTER_LEASE", timedelta(seconds=stage.settings.postgrid_timeout_seconds))
-        jobs.letters_due(stage.machine)
+    short = replace(stage.settings, letter_lease_seconds=int(stage.settings.postgrid_timeout_seconds))
+    jobs.letters_due(replace(stage.machine, settings=short))
     assert list(stage.control.letters()) == []
     assert stage.states() == {"ready": 3}
     stage.later(hours=1)
     jobs.letters_due(stage.machine)
     assert len(list(stage.control.letters())) == 3
+
+
+@pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
+def test_a_letter_whose_turn_comes_after_the_lease_is_not_given_to_the_mail_house(stage: Stage) -> None:
+    cast(stage, outside=11, inside=0)
+    stage.control.fault("slow", ms=2000)
+    s = stage.settings
+    with stage.sessions.begin() as session:
+        rules = rules_for(s, PostGridLetters.name, lease=letter_lease(s))
+        claimed, _ = claim_letters(session, Channel.LETTER, 20, rules, paper_rules(s))
+    pdfs = [Typesetter(paper_rules(s).vendor).compose(one.content) for one in claimed]
+    results = asyncio.run(sending._post_all(mail_house(s), claimed, pdfs, time.monotonic() + 1))
+    assert Counter(each.receipt.verdict for each in results) == {Verdict.ACCEPTED: 10, Verdict.NOT_SENT: 1}
 
 
 @pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
