@@ -32,11 +32,25 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=2)  # between us and the provider
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds: until an unknown is looked up, until absence frees it, and until a silent acceptance is asked about."""
+    """Seconds: until an unknown is looked up, until absence frees it, and at which ages a silent acceptance is asked about (0: always)."""
 
     reconcile: float
     release: float
-    poll: float
+    polls: tuple[float, ...]
+
+
+DAY = 86_400.0
+
+
+def polls_of_texts(first: float) -> tuple[float, ...]:
+    """When a text or a mail that nothing was reported of is asked about, `first` seconds after it was sent; with 3,600: after 1, 6,
+    24 and 72 hours. What nothing is known of then stays "sent": some carriers report nothing."""
+    return tuple(first * hours for hours in (1, 6, 24, 72))
+
+
+def polls_of_letters(days: int) -> tuple[float, ...]:
+    """A letter is asked about every day, until nobody waits for it any more: the post takes days, and its scans come one by one."""
+    return tuple(DAY * day for day in range(1, days + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,11 @@ DUE = """
     where a.provider = :provider and (
         (a.state = 'unknown'
             and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
-        or (a.state in ('accepted', 'sent') and a.started_at > now() - interval '72 hours'
-            and coalesce(a.checked_at, a.started_at) + (:poll * power(2, least(a.checks, 6))) * interval '1 second' <= now())
+        or (a.state in ('accepted', 'sent') and a.started_at > now() - (:oldest + 86400) * interval '1 second'
+            and exists (
+                select 1 from unnest(cast(:polls as float8[])) as age
+                where age = 0 or (a.started_at + age * interval '1 second' <= now()
+                    and coalesce(a.checked_at, a.started_at) < a.started_at + age * interval '1 second')))
     )
     order by a.state = 'unknown' desc, a.started_at
     limit :size
@@ -122,7 +139,10 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
     vault, taken, looked_at = vault_of(session), [], []
     for row in session.execute(
         text(DUE),
-        {"provider": provider, "reconcile": waits.reconcile, "release": waits.release, "poll": waits.poll, "size": size},
+        {
+            "provider": provider, "reconcile": waits.reconcile, "release": waits.release, "size": size,
+            "polls": list(waits.polls), "oldest": max(waits.polls, default=0.0),
+        },
     ):
         looked_at.append(row.id)
         try:

@@ -7,6 +7,7 @@ nothing. Jobs carry ids only, are few and long, and are the only functions that 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
 )
 from outreach.jobs.machine import (
     Machine,
+    awake,
     house,
     limits,
     limits_of,
@@ -90,6 +92,7 @@ __all__ = [
     "sweep_once",
     "sweep_up",
     "text_provider",
+    "waits_of",
 ]  # fmt: skip
 
 log = structlog.get_logger()
@@ -224,6 +227,7 @@ def _with_roster(work: Callable[..., Report], import_id: str) -> None:
 def sweep_once(m: Machine) -> sweep.Swept:
     """Everything that a sweep does. Safe to repeat, and to run twice at once."""
     s = m.settings
+    awake(m)  # Nothing of a sweep sends: what a frozen engine can find out, it does.
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
     if s.post_provider == PostGridLetters.name:
@@ -243,16 +247,22 @@ def sweep_once(m: Machine) -> sweep.Swept:
         swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     with m.sessions.begin() as session:
         forgotten = print_room.forget_unprinted(session)
-    waits = reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, s.poll_after_seconds)
+    waits = waits_of(s)
     asked = reconcile.reconcile(m.sessions, text_provider(s), waits)
     if s.mail_provider == SendGridMail.name and s.sendgrid_activity:
         asked += reconcile.reconcile(m.sessions, sendgrid_provider(s, m.vault), waits)
     if s.post_provider == PostGridLetters.name:
-        asked += reconcile.reconcile(m.sessions, mail_house(s), waits)
+        letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_days_before_silence))
+        asked += reconcile.reconcile(m.sessions, mail_house(s), letters)
     if any((planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
         log.info("sweep.swept", planned=planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
                  finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
     return swept
+
+
+def waits_of(s: Settings) -> reconcile.Waits:
+    """How long silence is borne, of texts and mails."""
+    return reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, reconcile.polls_of_texts(s.poll_after_seconds))
 
 
 def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:

@@ -82,7 +82,7 @@ class Journey:
         self.later()
         reconcile.expire_leases(self.session)
         for _ in range(2):
-            taken = reconcile.take(self.session, "twilio", reconcile.Waits(0, 0, 0), 10)
+            taken = reconcile.take(self.session, "twilio", reconcile.Waits(0, 0, ()), 10)
             reconcile.settle(self.session, "twilio", taken, [reconcile.Answer(True, ())] * len(taken))
 
     @property
