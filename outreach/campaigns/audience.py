@@ -99,14 +99,17 @@ def rule(channel: Channel) -> str:
     ) rule on rule.custody = p.custody"""
 
 
-AUDIENCE = """
+_AUDIENCE = """
     audience as (
         select p.id, p.language, p.second_language, p.reads, p.protected, p.custody, p.facility_id from person p
         where exists (select 1 from exposure e where e.person_id = p.id and e.incident_id = any(:incidents))
           and (cast(:languages as text[]) is null or p.language = any(:languages))
-          and (cast(:custody as text[]) is null or p.custody = any(:custody))
+          and (cast(:custody as text[]) is null or p.custody = any(:custody)) {among}
     )
 """
+AUDIENCE = _AUDIENCE.format(among="")
+AMONG = _AUDIENCE.format(among="and p.id = any(:among)")
+"""Those of the audience who are `:among` these."""
 
 
 @cache

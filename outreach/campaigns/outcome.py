@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.db import Base, now
@@ -73,9 +73,14 @@ class Outcome(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     # The attorneys' track: None until a step for attorneys is planned, then "represented" or "none". See `CounselOutcome`.
     counsel: Mapped[str | None] = mapped_column(Text)
+    # The position of the furthest step that was decided for them ahead of its time for everybody (`delivery.advance`); 0: none.
+    rung: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
-    __table_args__ = (Index("outcome_person_idx", "person_id"),)
+    __table_args__ = (
+        Index("outcome_person_idx", "person_id"),
+        Index("outcome_not_reached_idx", "campaign_id", "rung", postgresql_where="state in ('exhausted', 'excluded')"),
+    )
 
 
 class CounselOutcome(Base):

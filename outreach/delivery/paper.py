@@ -274,7 +274,7 @@ def _returned_before(session: Session, rows: Sequence[Row[Any]]) -> dict[UUID, U
         text("""
             select distinct on (m.person_id) m.person_id, l.attempt_id
             from message m join attempt a on a.message_id = m.id join letter l on l.attempt_id = a.id
-            where m.campaign_id = any(:campaigns) and m.person_id = any(:people) and l.state = 'returned'
+            where m.campaign_id = any(:campaigns) and m.person_id = any(:people) and m.attorney_id is null and l.state = 'returned'
             order by m.person_id, l.state_at desc
         """),
         {"campaigns": list({row.campaign_id for row in rows}), "people": [row.person_id for row in rows]},

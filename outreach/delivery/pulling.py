@@ -55,19 +55,19 @@ class Pull:
 # The same questions as when a message is claimed, asked of letters that lie in the house. Somebody in custody gets mail where
 # they are held; others at home; abroad only where a safety review signed the address off; an attorney only about their clients.
 WHY = """(case
-    when m.person_id is not null and p.custody = 'deceased' then 'deceased'
-    when m.person_id is not null and l.facility_id is not null
+    when m.attorney_id is null and p.custody = 'deceased' then 'deceased'
+    when m.attorney_id is null and l.facility_id is not null
         and (p.custody <> 'detained' or p.facility_id is distinct from l.facility_id) then 'moved'
-    when m.person_id is not null and l.facility_id is null and p.custody not in ('released', 'relief')
+    when m.attorney_id is null and l.facility_id is null and p.custody not in ('released', 'relief')
         and not (p.custody = 'detained' and p.protected and coalesce(pc.safety = 'yes', false))
         and not (p.custody in ('removed', 'departed') and pc.safety = 'yes' and pc.reviewed_at is not null) then 'moved'
     when m.channel <> 'hand' and cp.state = 'opted_out' then 'opted_out'
     when m.channel <> 'hand' and cp.state = 'quarantined' then 'wrong_number'
     when m.channel <> 'hand' and cp.state <> 'usable' then 'bad_contact'
     when l.facility_id is null and cp.grade not in ('good', 'foreign') then 'bad_address'
-    when m.person_id is not null and l.facility_id is null and (pc.person_id is null or pc.role in ('family', 'attorney')
+    when m.attorney_id is null and l.facility_id is null and (pc.person_id is null or pc.role in ('family', 'attorney')
         or not (pc.safety = 'yes' or (pc.role = 'own' and pc.safety = 'unknown' and not p.protected))) then 'unsafe_contact'
-    when m.person_id is not null and m.channel <> 'hand' and o.state = 'told' then 'told'
+    when m.attorney_id is null and m.channel <> 'hand' and o.state = 'told' then 'told'
     when m.attorney_id is not null and exists (
         select 1 from message_person mp where mp.message_id = m.id and not exists (
             select 1 from representation rep where rep.person_id = mp.person_id and rep.attorney_id = m.attorney_id

@@ -97,7 +97,7 @@ class Found:
 
 
 FIND = """
-    select l.attempt_id, a.message_id, m.person_id, r.number, r.kind, l.sequence, m.channel, m.language, l.facility_id,
+    select l.attempt_id, a.message_id, l.person_id, r.number, r.kind, l.sequence, m.channel, m.language, l.facility_id,
         r.handed_over_on, l.state, l.reason, l.state_at
     from letter l join attempt a on a.id = l.attempt_id join message m on m.id = a.message_id
     left join print_run r on r.id = l.run_id
