@@ -88,10 +88,12 @@ class Settings:
     postgrid_api_url: str
     postgrid_timeout_seconds: float
     postgrid_cancel_minutes: int
+    incarnation: str
     lease_seconds: int
     reconcile_after_seconds: int
     release_after_seconds: int
     poll_after_seconds: int
+    undecided_after_hours: float
     filtered_limit: int
     dispatch_seconds: int
     ticker_seconds: float

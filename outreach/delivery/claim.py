@@ -7,10 +7,11 @@ pauses the campaign and makes another.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
@@ -18,11 +19,15 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.access.sealing import Sealed, vault_of
+from outreach.campaigns import campaign
 from outreach.campaigns.audience import AT_FACILITY, DELIVERABLE, contact_allowed, contact_refusal, person_excluded, rule
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
 from outreach.delivery.compose import Composed, Composer, Destination, Outgoing, texts
+from outreach.delivery.message import attempt_id
+from outreach.delivery import heartbeat, spending
 from outreach.delivery.projection import lock_outcomes, project
+from outreach.delivery.spending import HOLDS_TO_LIMITS, ROOM, Tariff, Wanted
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
 from outreach.people.attorney import LIVE
@@ -42,6 +47,8 @@ class Rules:
     lease: timedelta
     provider: str
     composer: Composer = texts
+    tariff: Tariff = Tariff()
+    late_after: timedelta = timedelta(hours=3)  # see `heartbeat.attend`
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +69,23 @@ class Batch:
 
 
 # Two statements a batch: one that locks, one that reads what the locked rows need. The step is asked first, so that the ready
-# messages of a paused campaign, or of a step whose breaker is open, are never walked over.
-LOCK = """
+# messages of a paused campaign, or of a step whose breaker is open, are never walked over. Nothing is locked in a database that is
+# frozen, or that is not the one that was last reconciled: it may have been exchanged under a worker that stayed up.
+LOCK = f"""
     select due.id from step s join campaign c on c.id = s.campaign_id
+    cross join lateral (select {ROOM} as room) limits
     cross join lateral (
         select m.id, m.due_at from message m
         where m.step_id = s.id and m.state = 'ready' and m.due_at <= now()
-        order by m.due_at limit :size
+        order by m.due_at limit least(:size, limits.room)
         for update skip locked
     ) due
     where c.state = 'running' and s.channel = :channel and (cast(:only as uuid) is null or c.id = :only)
       and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
-      and not exists (select 1 from incarnation where frozen_at is not null)
+      and not exists (
+          select 1 from incarnation i, life() l
+          where i.frozen_at is not null or (i.cluster, i.timeline, i.relation) <> (l.cluster, l.timeline, l.relation)
+      )
     order by due.due_at limit :size
 """
 
@@ -132,7 +144,7 @@ def _read(channel: Channel) -> str:
         select m.id, m.attempts, m.contact_point_id, m.person_id, m.attorney_id, m.rendition_id, m.campaign_id,
             cp.state as contact_state, cp.value_sealed, cp.country_sealed, cp.time_zone, k.version, k.wrapped,
             r.state <> 'draft' as approved, r.subject, r.text, r.language, r.notice_id,
-            c.window_start, c.window_end,
+            c.window_start, c.window_end, {HOLDS_TO_LIMITS} as holds_to_limits,
             about.people, about.allowed, about.refusal
         from message m
         join campaign c on c.id = m.campaign_id
@@ -191,12 +203,12 @@ def _leave_out(channel: Channel) -> str:
 
 ATTEMPTS = """
     insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, sealed_under, body_digest,
-        segments, started_at, lease_until, checks)
-    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.under, a.digest, a.segments, now(),
-        now() + :lease, 0
+        segments, cost, counted_on, started_at, lease_until, checks)
+    select a.id, a.message, a.number, a.contact, :channel, :provider, 'open', a.body, a.under, a.digest, a.segments, a.cost,
+        case when a.cost is not null then cast(:today as date) end, now(), now() + :lease, 0
     from unnest(cast(:ids as uuid[]), cast(:messages as uuid[]), cast(:numbers as smallint[]), cast(:contacts as uuid[]),
-        cast(:bodies as bytea[]), cast(:unders as uuid[]), cast(:digests as bytea[]), cast(:segments as smallint[]))
-        as a(id, message, number, contact, body, under, digest, segments)
+        cast(:bodies as bytea[]), cast(:unders as uuid[]), cast(:digests as bytea[]), cast(:segments as smallint[]),
+        cast(:costs as numeric[])) as a(id, message, number, contact, body, under, digest, segments, cost)
     on conflict do nothing
     returning id
 """
@@ -221,7 +233,10 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
 
     Two claims at once never take the same message (SKIP LOCKED), and the schema allows one undecided attempt per destination.
     """
-    ids = list(session.scalars(text(LOCK), {"channel": channel, "size": size, "only": only, "provider": rules.provider}))
+    if heartbeat.attend(session, channel, rules.provider, rules.late_after):
+        return Batch((), 0)
+    wanted = {"channel": channel, "size": size, "only": only, "provider": rules.provider, "day_zone": rules.tariff.zone}
+    ids = list(session.scalars(text(LOCK), wanted))
     if not ids:
         return Batch((), 0)
     way, at, vault = Channel(channel), now(), vault_of(session)
@@ -244,7 +259,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
     compose = rules.composer(session, going, rules.house)
     ready: list[_Ready] = []
     for row in going:
-        token = uuid4()
+        token = attempt_id(vault, row.id, row.attempts + 1)
         try:
             key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
             to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
@@ -257,12 +272,23 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
             aside.append(_Aside(row.id, "blocked", composed))
             continue
         sealed = composed.key.seal("attempt.body", token, composed.content)
-        ready.append(_Ready(row.id, row.attempts + 1, row.contact_point_id, sealed, composed))
-    claimed = _write_attempts(session, channel, rules, ready) if ready else ()
-    busy = {r.message_id for r in ready} - {c.message_id for c in claimed}
-    aside += [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy]
+        cost = rules.tariff.price(way, composed.segments) if row.holds_to_limits else None
+        ready.append(_Ready(row.id, row.campaign_id, row.attempts + 1, row.contact_point_id, sealed, composed, cost))
     if aside:
         _set_aside(session, aside)
+    # Everybody else who claims anything of a campaign with limits waits from here until the commit.
+    counted = [Wanted(r.message_id, r.campaign_id, r.cost) for r in ready if r.cost is not None]
+    held = spending.hold(session, counted, way, rules.tariff.zone)
+    ready = [r for r in ready if r.cost is None or r.message_id in held.going]
+    claimed = _write_attempts(session, channel, rules, ready, held.today) if ready else ()
+    if held.today is not None:
+        segments = {c.message_id: c.segments for c in claimed}
+        taken = [(one, segments[one.message_id]) for one in counted if one.message_id in segments]
+        spending.count(session, taken, way, held.today)
+    if busy := {r.message_id for r in ready} - {c.message_id for c in claimed}:
+        _set_aside(session, [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy])
+    for campaign_id in sorted(held.spent):
+        campaign.pause_running(session, campaign_id, reason=campaign.SPEND_CAP)
     return Batch(claimed, len(ids))
 
 
@@ -291,11 +317,15 @@ def next_opening(at: datetime, start: time, end: time, zone: str | None) -> date
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
+    """`cost` is None where the campaign has no limits."""
+
     message_id: UUID
+    campaign_id: UUID
     number: int
     contact_point_id: UUID
     body_sealed: bytes
     composed: Composed
+    cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +352,9 @@ def _refused(row: Row[Any], at: datetime, channel: Channel) -> _Aside | None:
     return _Aside(row.id, "ready", None, opening) if opening is not None else None
 
 
-def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_Ready]) -> tuple[Claimed, ...]:
+def _write_attempts(
+    session: Session, channel: str, rules: Rules, ready: list[_Ready], today: date | None
+) -> tuple[Claimed, ...]:
     written = set(
         session.scalars(
             text(ATTEMPTS),
@@ -338,6 +370,8 @@ def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_R
                 "unders": [r.composed.sealed_under for r in ready],
                 "digests": [r.composed.digest for r in ready],
                 "segments": [r.composed.segments for r in ready],
+                "costs": [r.cost for r in ready],
+                "today": today,
             },
         )
     )

@@ -12,11 +12,12 @@ A report may overtake our own commit or come after a worse one: `delivered` beat
 """
 
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, SmallInteger, Text
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, LargeBinary, Numeric, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from outreach.access.sealing import Vault
@@ -60,11 +61,19 @@ def body_digest(vault: Vault, body: str) -> bytes:
     return vault.keyed_hash("body", "".join(kept))
 
 
+def attempt_id(vault: Vault, message_id: UUID, number: int) -> UUID:
+    """The id of a message's attempt, which is the token that providers keep with it. Nobody else can guess it.
+
+    Made, not drawn: a database that was restored from a backup knows its own attempts again in a provider's books.
+    """
+    return UUID(bytes=vault.keyed_hash("attempt", f"{message_id}:{number}")[:16], version=4)
+
+
 class Message(Base):
     """One text, mail or letter to one contact point, about the people in `message_person`.
 
     One decision per (step, contact point, language); letters are always about one person (`person_id`), and what goes to an
-    attorney is about any number of clients (`attorney_id`).
+    attorney is about any number of clients (`attorney_id`), or about the one whose removal is imminent (both).
     """
 
     __tablename__ = "message"
@@ -94,6 +103,8 @@ class Message(Base):
         Index("message_ready_idx", "step_id", "due_at", postgresql_where="state = 'ready'"),
         Index("message_open_idx", "state", "due_at", postgresql_where="state in ('submitting', 'unknown', 'undelivered')"),
         Index("message_contact_idx", "contact_point_id"),
+        Index("message_silent_idx", "step_id", "updated_at", postgresql_where="state in ('unknown', 'accepted', 'sent')"),
+        Index("message_filtered_idx", "step_id", "updated_at", postgresql_where="reason = 'filtered'"),
     )  # fmt: skip
 
 
@@ -109,7 +120,7 @@ class MessagePerson(Base):
 
 
 class Attempt(Base):
-    """One try at a provider, committed before the call. `id` is random: it is the token in the callback address.
+    """One try at a provider, committed before the call. `id` is the token in the callback address, made by `attempt_id`.
 
     `body_sealed` is the exact content handed over: the text, the mail as it was sent, or everything a letter is set from. It is
     under the key of `sealed_under`, or the contact point's where that is None: erasing whoever it is about erases it.
@@ -130,6 +141,9 @@ class Attempt(Base):
     sealed_under: Mapped[UUID | None]
     body_digest: Mapped[bytes] = mapped_column(LargeBinary)  # keyed: matches a listing at the provider without opening the body
     segments: Mapped[int] = mapped_column(SmallInteger)
+    # Of a campaign that holds to limits: what it counts for, in US dollars, and the carriers' day whose `Spending` counts it now.
+    cost: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
+    counted_on: Mapped[date | None]
     provider_id: Mapped[str | None] = mapped_column(Text)
     error_code: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(default=now)

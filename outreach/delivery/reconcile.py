@@ -5,7 +5,8 @@
 
 Only proven absence frees a new attempt. While an attempt is undecided, the schema lets nothing else go to that destination, so a
 listing by destination is unambiguous: it is our text, or it is not there. Where the provider's books keep our token, it decides. A
-provider without books (a mail relay) cannot prove anything: what it never answered stays unknown, in sight of staff.
+provider without books (a mail relay) cannot prove anything: what it never answered stays unknown, and is put before a person
+(`undecided`), as is what the books do not settle for long.
 """
 
 import asyncio
@@ -20,7 +21,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.access.sealing import Sealed, vault_of
-from outreach.delivery import events
+from outreach.delivery import events, look
+from outreach.delivery.look import LookResult, Seen
 from outreach.delivery.message import body_digest
 from outreach.delivery.projection import lock, project
 from outreach.providers.contract import Lost, Provider, Report, Standing, Unreachable
@@ -60,22 +62,23 @@ class Undecided:
     attempt_id: UUID
     message_id: UUID
     provider_id: str | None
-    to: str
+    to: str | None  # None: erased, or it does not open
     body_digest: bytes
     started_at: datetime
     releasable: bool
 
 
-# `release` counts from the end of the lease, and there must have been an earlier look that found nothing.
+# `release` counts from the end of the lease, and there must have been an earlier look that found nothing. Absence says nothing of
+# what a restore has held back (`restoring`): that waits for a person.
 DUE = """
     select a.id, a.message_id, a.provider_id, a.body_digest, a.started_at, a.contact_point_id,
         cp.value_sealed, k.version, k.wrapped,
         a.checks > 0 and a.lease_until + :release * interval '1 second' <= now() as releasable
     from attempt a
     join contact_point cp on cp.id = a.contact_point_id
-    join data_key k on k.subject_id = cp.id
+    left join data_key k on k.subject_id = cp.id
     where a.provider = :provider and (
-        (a.state = 'unknown'
+        (a.state = 'unknown' and a.error_code is distinct from 'restored'
             and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
         or (a.state in ('accepted', 'sent') and a.started_at > now() - (:oldest + 86400) * interval '1 second'
             and exists (
@@ -91,9 +94,12 @@ DUE = """
 CHECKED = "update attempt set checked_at = now() where id = any(:ids)"
 LOOKED = "update attempt set checks = checks + 1 where id = any(:ids)"  # Only a look that saw the provider's books counts.
 
-RELEASE_ATTEMPTS = (
-    "update attempt set state = 'not_sent', finished_at = now() where id = any(:ids) and state = 'unknown' returning message_id"
-)
+# A report that is kept and not projected yet has more to say than an absence: another look may have found it meanwhile.
+RELEASE_ATTEMPTS = """
+    update attempt a set state = 'not_sent', finished_at = now() where id = any(:ids) and state = 'unknown'
+      and not exists (select 1 from event e where e.attempt_id = a.id and e.applied_at is null)
+    returning message_id
+"""
 RELEASE_MESSAGES = (
     "update message set state = 'ready', due_at = now(), updated_at = now() where id = any(:ids) and state = 'unknown'"
 )
@@ -145,12 +151,13 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
         },
     ):
         looked_at.append(row.id)
-        try:
-            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
-            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
-        except Sealed:
-            log.error("reconcile.contact_does_not_open", contact_point=str(row.contact_point_id))
-            continue
+        to = None
+        if row.wrapped is not None:  # Else the contact point was erased.
+            try:
+                key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+                to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+            except Sealed:
+                log.error("reconcile.contact_does_not_open", contact_point=str(row.contact_point_id))
         taken.append(Undecided(row.id, row.message_id, row.provider_id, to, row.body_digest, row.started_at, row.releasable))
     if looked_at:
         session.execute(text(CHECKED), {"ids": looked_at})
@@ -159,22 +166,25 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the provider's books hold of one attempt: `found`, or None; `asked` is False when they could not be read."""
+    """What the provider's books hold of one attempt; `asked` is False when they could not be read, for the code `cause`."""
 
     asked: bool
     found: tuple[Standing, ...]
+    cause: str | None = None
 
 
 async def _ask(provider: Provider[Any], undecided: Sequence[Undecided]) -> list[Answer]:
     async def ask(one: Undecided) -> Answer:
         try:
-            if one.provider_id is None:
-                return Answer(True, tuple(await provider.find(Lost(one.attempt_id, one.to, one.started_at - CLOCKS_MAY_DIFFER))))
-            standing = await provider.fetch(one.provider_id)
-            return Answer(True, (standing,) if standing else ())
+            if one.provider_id is not None:
+                standing = await provider.fetch(one.provider_id)
+                return Answer(True, (standing,) if standing else ())
+            if one.to is None:
+                return Answer(False, ())  # There is nothing to look for.
+            return Answer(True, tuple(await provider.find(Lost(one.attempt_id, one.to, one.started_at - CLOCKS_MAY_DIFFER))))
         except Unreachable as error:
             log.warning("reconcile.unreachable", attempt=str(one.attempt_id), cause=str(error))
-            return Answer(False, ())
+            return Answer(False, (), str(error))
 
     async with provider:
         # A few at a time: looking up is never urgent enough to crowd out sending.
@@ -189,13 +199,16 @@ async def _ask(provider: Provider[Any], undecided: Sequence[Undecided]) -> list[
 
 def settle(session: Session, provider: str, undecided: Sequence[Undecided], answers: Sequence[Answer]) -> None:
     """Write what was found. A find is kept as a report, like any other; proven absence frees the message."""
-    free = []
+    free, seen = [], []
     vault = vault_of(session)
     lock(session, [one.message_id for one in undecided])
     looked = [one.attempt_id for one, answer in zip(undecided, answers, strict=True) if answer.asked]
     session.execute(text(LOOKED), {"ids": looked})
     for one, answer in zip(undecided, answers, strict=True):
         if not answer.asked:
+            if one.provider_id is None:
+                result = LookResult.ERASED if one.to is None else LookResult.UNREACHABLE
+                seen.append(Seen(one.attempt_id, result, answer.cause))
             continue
         taken = _taken(session, provider, [s.provider_id for s in answer.found if s.provider_id != one.provider_id])
         mine = [
@@ -207,11 +220,14 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
                 else s.provider_id not in taken and body_digest(vault, s.text) == one.body_digest
             )
         ]  # fmt: skip
+        if one.provider_id is None:
+            seen.append(Seen(one.attempt_id, LookResult.FOUND if mine else LookResult.ABSENT))
         if mine:
             standing = min(mine, key=lambda s: s.created_at)
             events.keep(session, provider, report_of(one.attempt_id, standing))
         elif one.provider_id is None and one.releasable:
             free.append(one.attempt_id)
+    look.note(session, seen)
     if free:
         released = list(session.scalars(text(RELEASE_ATTEMPTS), {"ids": free}))
         session.execute(text(RELEASE_MESSAGES), {"ids": released})

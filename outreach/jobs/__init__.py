@@ -5,9 +5,10 @@ nothing. Jobs carry ids only, are few and long, and are the only functions that 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,7 +28,9 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
     books,
     breaker,
     events,
+    heartbeat,
     incarnation,
+    look,
     plan,
     print_room,
     pulling,
@@ -35,10 +38,12 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
     spending,
     sweep,
     task,
+    undecided,
 )
 from outreach.jobs.machine import (
     Machine,
     awake,
+    carriers,
     house,
     limits,
     limits_of,
@@ -47,12 +52,14 @@ from outreach.jobs.machine import (
     mail_house,
     mail_provider,
     meaning,
+    mute,
     roster_limits,
     sendgrid_provider,
     text_provider,
 )
 from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
 from outreach.people import imminent  # noqa: F401  # a table
+from outreach.people.addresses import regrading
 from outreach.people.roster import importing
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
@@ -101,6 +108,7 @@ QUEUE = "outreach"  # one queue for each worker: a worker on several was measure
 LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
+ADDRESSES_A_SWEEP = 2000  # whose zones are looked up, of those that were written before there were any
 LETTERS_PLACE = 0x6C657474  # the first key of the advisory locks; any number that nobody else uses
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
@@ -164,7 +172,7 @@ def plan_campaign(campaign_id: str) -> None:
             plan.refresh_statistics(session)
     log.info("plan.planned", campaign=campaign_id, messages=planned)
     with machine().sessions() as session:
-        wanted = due(session)
+        wanted = due(session, carriers(machine().settings))
     for job in wanted:
         ring(machine().settings, job)
 
@@ -179,9 +187,7 @@ def apply_due(m: Machine) -> int:
     s, done = m.settings, 0
     while True:
         with m.sessions.begin() as session:
-            applied = events.apply(
-                session, size=EVENTS_A_TURN, meaning=meaning, limits=partial(limits_of, s), filtered=s.filtered_limit
-            )
+            applied = events.apply(session, size=EVENTS_A_TURN, meaning=meaning, limits=partial(limits_of, s))
         done += applied
         if applied < EVENTS_A_TURN:
             return done
@@ -228,6 +234,9 @@ def sweep_once(m: Machine) -> sweep.Swept:
     """Everything that a sweep does. Safe to repeat, and to run twice at once."""
     s = m.settings
     awake(m)  # Nothing of a sweep sends: what a frozen engine can find out, it does.
+    for channel, provider in carriers(s).items():
+        with m.sessions.begin() as session:
+            heartbeat.attend(session, channel, provider, timedelta(hours=s.late_after_hours))
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
     if s.post_provider == PostGridLetters.name:
@@ -244,6 +253,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
         with m.sessions.begin() as session:
             plan.refresh_statistics(session)
     with m.sessions.begin() as session:
+        regrading.place(session, size=ADDRESSES_A_SWEEP)
+    with m.sessions.begin() as session:
         swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     with m.sessions.begin() as session:
         forgotten = print_room.forget_unprinted(session)
@@ -254,6 +265,12 @@ def sweep_once(m: Machine) -> sweep.Swept:
     if s.post_provider == PostGridLetters.name:
         letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_days_before_silence))
         asked += reconcile.reconcile(m.sessions, mail_house(s), letters)
+    with m.sessions.begin() as session:
+        opened, closed = undecided.open_and_close(
+            session, hours=s.undecided_after_hours, release=s.release_after_seconds, mute=mute(s)
+        )
+    if opened or closed:
+        log.info("sweep.undecided", opened=opened, closed=closed)
     if any((planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
         log.info("sweep.swept", planned=planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
                  finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
@@ -280,18 +297,21 @@ def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:
     return True
 
 
-def due(session: Session) -> list[Callable[..., None]]:
-    """The jobs for which there is something to do now, by what PostgreSQL says."""
+def due(session: Session, by: Mapping[Channel, str]) -> list[Callable[..., None]]:
+    """The jobs for which there is something to do now, by what PostgreSQL says. `by` are the providers, as of `carriers`."""
     reports = session.scalar(text("select exists (select 1 from event where applied_at is null)"))
     rows = session.scalars(
         text("""
             select distinct s.channel from step s join campaign c on c.id = s.campaign_id
+            join unnest(cast(:channels as text[]), cast(:providers as text[])) as p(channel, provider) on p.channel = s.channel
             where c.state = 'running'
               and exists (select 1 from message m where m.step_id = s.id and m.state = 'ready' and m.due_at <= now())
-              and not exists (select 1 from breaker b where b.closed_at is null and b.step_id = s.id)
+              and not exists (
+                  select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = p.provider))
               and not exists (select 1 from incarnation where frozen_at is not null)
             order by s.channel
         """),
+        {"channels": list(by), "providers": list(by.values())},
     )
     return [*([apply_events] if reports else []), *dict.fromkeys(SENDERS[channel] for channel in rows)]
 

@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session, sessionmaker
 from outreach import settings
 from outreach.access.sealing import FileKeyRing, Vault
 from outreach.db import make_engine, make_sessions
-from outreach.delivery import mail_address
+from outreach.delivery import incarnation, mail_address
+from outreach.delivery.breaker import Tolerance
 from outreach.delivery.claim import Rules
 from outreach.delivery.compose import Composer, texts
+from outreach.delivery.incarnation import RedisMark
 from outreach.delivery.mail_address import Purpose
 from outreach.delivery.mails import MailRules, mails
 from outreach.delivery.paper import PaperRules
 from outreach.delivery.record import Limits
+from outreach.notices.channel import Channel
 from outreach.notices.house import House
 from outreach.notices.letters import vendors
 from outreach.people.roster import limits as roster
@@ -59,6 +62,12 @@ def machine() -> Machine:
     A job keeps its connections: to connect anew for each batch costs as much as the batch.
     """
     return machine_for(settings.load(), pool=QueuePool)
+
+
+def awake(m: Machine) -> bool:
+    """Whether this database is the one that was last reconciled. Asked at the start of each job that sends, and by each sweep."""
+    with m.sessions.begin() as session:
+        return incarnation.look(session, m.settings.incarnation, RedisMark(m.settings.redis_url))
 
 
 def house(chosen: Settings) -> House:
@@ -117,6 +126,11 @@ def sendgrid_provider(chosen: Settings, vault: Vault) -> SendGridMail:
     )
 
 
+def mute(s: Settings) -> list[str]:
+    """The providers whose books cannot be read: what they have never answered for, only a report or a person settles."""
+    return [SmtpMail.name] if s.sendgrid_activity else [SmtpMail.name, SendGridMail.name]
+
+
 def mail_house(chosen: Settings) -> PostGridLetters:
     """The mail house; only where the settings choose one instead of the print room."""
     return PostGridLetters(
@@ -141,14 +155,35 @@ def meaning(provider: str, code: str | None) -> Refusal:
     return MEANINGS[provider](code) if provider in MEANINGS else Refusal.REVIEW
 
 
+def tolerance(s: Settings) -> Tolerance:
+    """How much may go wrong before a breaker opens."""
+    return Tolerance(
+        s.filtered_limit, s.breaker_sample, s.breaker_address_share, s.breaker_refusal_share, s.breaker_unknown_share,
+        s.breaker_mail_sample, s.breaker_bounce_share, s.breaker_complaint_share,
+    )  # fmt: skip
+
+
+def carriers(s: Settings) -> dict[Channel, str]:
+    """By whom each channel's messages go, as the settings choose. What an officer hands over is always printed in our own house."""
+    house = PostGridLetters.name if s.post_provider == PostGridLetters.name else PRINT_ROOM
+    return {
+        Channel.SMS: TwilioTexts.name,
+        Channel.EMAIL: s.mail_provider,
+        Channel.ATTORNEY_EMAIL: s.mail_provider,
+        Channel.LETTER: house,
+        Channel.ATTORNEY_LETTER: house,
+        Channel.HAND: PRINT_ROOM,
+    }
+
+
 def limits(s: Settings) -> Limits:
     """Tries of a text."""
-    return Limits(s.sms_attempts, s.sms_retry_seconds, s.filtered_limit)
+    return Limits(s.sms_attempts, s.sms_retry_seconds, tolerance(s))
 
 
 def mail_limits(s: Settings) -> Limits:
     """Tries of a mail or a letter."""
-    return Limits(s.mail_attempts, s.mail_retry_seconds, s.filtered_limit)
+    return Limits(s.mail_attempts, s.mail_retry_seconds, tolerance(s))
 
 
 def limits_of(s: Settings, provider: str) -> Limits:
@@ -157,7 +192,8 @@ def limits_of(s: Settings, provider: str) -> Limits:
 
 
 def rules_for(s: Settings, provider: str, composer: Composer = texts, lease: timedelta | None = None) -> Rules:
-    return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer)
+    late_after = timedelta(hours=s.late_after_hours)
+    return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer, late_after=late_after)
 
 
 def letter_lease(s: Settings) -> timedelta:

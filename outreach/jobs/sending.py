@@ -21,6 +21,8 @@ from outreach.delivery.record import Result, record
 from outreach.jobs.machine import (
     PRINT_ROOM,
     Machine,
+    awake,
+    carriers,
     letter_lease,
     limits,
     mail_composer,
@@ -47,6 +49,8 @@ HOUSE_BATCH = 25  # letters set and handed to a mail house at a time
 
 def send_due(m: Machine) -> dispatching.Worked:
     """Send texts for a while."""
+    if not awake(m):
+        return dispatching.Worked(0, more=False)
     s = m.settings
     limiter = Limiter(s.redis_url, s.sms_segments_per_second) if s.sms_segments_per_second else None
     # A batch must be sent within its lease, whatever the limit.
@@ -67,6 +71,8 @@ def send_due(m: Machine) -> dispatching.Worked:
 
 def mail_due(m: Machine) -> dispatching.Worked:
     """Send mails for a while: people's, then attorneys'."""
+    if not awake(m):
+        return dispatching.Worked(0, more=False)
     s, sent, more = m.settings, 0, False
     for channel in MAILS:
         provider = mail_provider(s, m.vault)
@@ -89,6 +95,8 @@ def letters_due(m: Machine) -> dispatching.Worked:
 
     typst compiles in this process, so it must be a job's own: never one that forks afterwards.
     """
+    if not awake(m):
+        return dispatching.Worked(0, more=False)
     end = time.monotonic() + m.settings.dispatch_seconds
     typesetter = Typesetter(paper_rules(m.settings).vendor)
     sent = 0
@@ -111,7 +119,7 @@ WAITING = """
     select s.campaign_id from step s join campaign c on c.id = s.campaign_id
     join message m on m.step_id = s.id and m.state = 'ready' and m.due_at <= now()
     where c.state = 'running' and s.channel = :channel
-      and not exists (select 1 from breaker b where b.closed_at is null and b.step_id = s.id)
+      and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
       and not exists (select 1 from incarnation where frozen_at is not null)
     group by s.campaign_id
     having count(*) >= :full or min(m.due_at) <= now() - :gather * interval '1 second'
@@ -123,8 +131,14 @@ def _waiting(m: Machine, channel: Channel) -> list[UUID]:
     s = m.settings
     with m.sessions() as session:
         return list(
-            session.scalars(text(WAITING), {"channel": channel, "full": s.print_run_letters, "gather": s.letter_gather_seconds})
-        )
+            session.scalars(
+                text(WAITING),
+                {
+                    "channel": channel, "provider": carriers(s)[channel], "full": s.print_run_letters,
+                    "gather": s.letter_gather_seconds,
+                },
+            )
+        )  # fmt: skip
 
 
 def _to_print_room(m: Machine, typesetter: Typesetter, channel: Channel, campaign_id: UUID) -> tuple[int, int]:

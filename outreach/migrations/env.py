@@ -27,6 +27,7 @@ TABLES = (
     "delivery.incarnation",
     "delivery.letter",
     "delivery.limits",
+    "delivery.look",
     "delivery.message",
     "delivery.reply",
     "delivery.spending",

@@ -12,7 +12,37 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# Which life of the database this is, read anew by each statement that asks. A server that keeps something of it to itself gives 0.
+# The timeline is that of the log being written: the control file tells of a promotion only after the next checkpoint.
+LIFE = """
+    create function life(out cluster bigint, out timeline bigint, out relation bigint, out written bigint)
+    language plpgsql stable as $$
+    begin
+        cluster := 0;
+        timeline := 0;
+        written := 0;
+        relation := cast(cast('incarnation' as regclass) as oid);
+        begin
+            select system_identifier into cluster from pg_control_system();
+        exception when insufficient_privilege or undefined_function or feature_not_supported then
+            cluster := 0;
+        end;
+        begin
+            select ('x' || left(pg_walfile_name(flushed), 8))::bit(32)::bigint, pg_wal_lsn_diff(flushed, '0/0')::bigint
+            into timeline, written from pg_current_wal_flush_lsn() flushed;
+        exception when insufficient_privilege or undefined_function or feature_not_supported or object_not_in_prerequisite_state then
+            timeline := 0;
+            written := 0;
+        end;
+    end $$
+"""
+
 UPGRADE = [
+    LIFE,
+    # A letter is about one person; so is what goes to the attorney of somebody who cannot wait for the others' time.
+    "alter table message drop constraint message_letter_check",
+    """alter table message add constraint message_letter_check check (
+       case when channel in ('letter', 'hand') then person_id is not null else person_id is null or attorney_id is not null end)""",
     # Two people.
     """alter table step add constraint step_two_people_check
        check (approved_by is null or (added_by is not null and approved_by <> added_by and approved_at is not null))""",
@@ -22,7 +52,8 @@ UPGRADE = [
     "alter table campaign add constraint campaign_canary_check check (canary > 0)",
     "alter table campaign add constraint campaign_per_day_check check (per_day > 0)",
     "alter table campaign add constraint campaign_spend_cap_check check (spend_cap > 0)",
-    "alter table spending add constraint spending_counts_check check (messages >= 0 and segments >= 0 and cost >= 0)",
+    """alter table spending add constraint spending_counts_check
+       check (messages >= letters and letters >= 0 and segments >= 0 and cost >= 0)""",
     "alter table breaker add constraint breaker_scope_check check ((provider is null) <> (step_id is null))",
     "alter table breaker add constraint breaker_closed_check check (closed_by is null or closed_at is not null)",
     "alter table task add constraint task_about_check check ((kind = 'undecided') = (attempt_id is not null))",
@@ -32,6 +63,9 @@ UPGRADE = [
     "create trigger breaker_no_delete before delete on breaker for each row execute function refuse_change()",
 ]
 DOWNGRADE = [
+    "alter table message drop constraint message_letter_check",
+    "alter table message add constraint message_letter_check check ((channel in ('letter', 'hand')) = (person_id is not null))",
+    "drop function life()",
     "drop trigger breaker_no_delete on breaker",
     "drop trigger task_no_delete on task",
     "alter table campaign drop constraint campaign_spend_cap_check",
@@ -53,15 +87,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider", "day", name=op.f("book_check_pkey")),
     )
     op.create_table(
+        "heartbeat",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("heartbeat_pkey")),
+    )
+    op.create_table(
         "incarnation",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("deployment", sa.Text(), nullable=False),
         sa.Column("cluster", sa.BigInteger(), nullable=False),
         sa.Column("timeline", sa.BigInteger(), nullable=False),
+        sa.Column("relation", sa.BigInteger(), nullable=False),
         sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("incarnation_pkey")),
     )
+    op.create_table(
+        "look",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("attempt_id", sa.Uuid(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=True),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["attempt_id"], ["attempt.id"], name=op.f("look_attempt_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("look_pkey")),
+    )
+    op.create_index("look_attempt_idx", "look", ["attempt_id", "id"], unique=False)
     op.create_table(
         "sender_pace",
         sa.Column("sender", sa.Text(), nullable=False),
@@ -94,6 +148,7 @@ def upgrade() -> None:
         sa.Column("campaign_id", sa.Uuid(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("messages", sa.Integer(), nullable=False),
+        sa.Column("letters", sa.Integer(), nullable=False),
         sa.Column("segments", sa.Integer(), nullable=False),
         sa.Column("cost", sa.Numeric(precision=14, scale=4), nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaign.id"], name=op.f("spending_campaign_id_fkey")),
@@ -183,6 +238,11 @@ def upgrade() -> None:
         unique=False,
         postgresql_where="redacted_at is null and state in ('delivered', 'undelivered', 'failed')",
     )
+    op.add_column("attempt", sa.Column("cost", sa.Numeric(precision=10, scale=4), nullable=True))
+    op.add_column("attempt", sa.Column("counted_on", sa.Date(), nullable=True))
+    op.add_column("campaign", sa.Column("state_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("campaign", sa.Column("state_by", sa.Uuid(), nullable=True))
+    op.create_foreign_key(op.f("campaign_state_by_fkey"), "campaign", "account", ["state_by"], ["id"])
     op.add_column("campaign", sa.Column("canary", sa.Integer(), nullable=True))
     op.add_column("campaign", sa.Column("canary_passed_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("campaign", sa.Column("canary_passed_by", sa.Uuid(), nullable=True))
@@ -190,8 +250,36 @@ def upgrade() -> None:
     op.add_column("campaign", sa.Column("spend_cap", sa.Numeric(precision=14, scale=4), nullable=True))
     op.create_foreign_key(op.f("campaign_canary_passed_by_fkey"), "campaign", "account", ["canary_passed_by"], ["id"])
     op.add_column("contact_point", sa.Column("place_zones", sa.ARRAY(sa.Text()), nullable=True))
+    op.create_index(
+        "contact_point_unplaced_idx", "contact_point", ["id"], unique=False, postgresql_where="kind = 'post' and place_zones is null"
+    )
     op.drop_index(op.f("message_ready_idx"), table_name="message", postgresql_where="(state = 'ready'::text)")
     op.create_index("message_ready_idx", "message", ["step_id", "due_at"], unique=False, postgresql_where="state = 'ready'")
+    op.create_index(
+        "message_filtered_idx", "message", ["step_id", "updated_at"], unique=False, postgresql_where="reason = 'filtered'"
+    )
+    op.create_index(
+        "contact_point_complaint_idx",
+        "contact_point",
+        ["state_at"],
+        unique=False,
+        postgresql_where="state_reason like '%spam_report'",
+    )
+    op.create_index(
+        "message_silent_idx",
+        "message",
+        ["step_id", "updated_at"],
+        unique=False,
+        postgresql_where="state in ('unknown', 'accepted', 'sent')",
+    )
+    op.add_column("outcome", sa.Column("rung", sa.SmallInteger(), server_default="0", nullable=False))
+    op.create_index(
+        "outcome_not_reached_idx",
+        "outcome",
+        ["campaign_id", "rung"],
+        unique=False,
+        postgresql_where="state in ('exhausted', 'excluded')",
+    )
     op.add_column("step", sa.Column("added_by", sa.Uuid(), nullable=True))
     op.add_column("step", sa.Column("added_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("step", sa.Column("approved_by", sa.Uuid(), nullable=True))
@@ -211,6 +299,11 @@ def downgrade() -> None:
     op.drop_column("step", "approved_by")
     op.drop_column("step", "added_at")
     op.drop_column("step", "added_by")
+    op.drop_index("outcome_not_reached_idx", table_name="outcome", postgresql_where="state in ('exhausted', 'excluded')")
+    op.drop_column("outcome", "rung")
+    op.drop_index("message_silent_idx", table_name="message", postgresql_where="state in ('unknown', 'accepted', 'sent')")
+    op.drop_index("contact_point_complaint_idx", table_name="contact_point", postgresql_where="state_reason like '%spam_report'")
+    op.drop_index("message_filtered_idx", table_name="message", postgresql_where="reason = 'filtered'")
     op.drop_index("message_ready_idx", table_name="message", postgresql_where="state = 'ready'")
     op.create_index(
         op.f("message_ready_idx"),
@@ -219,6 +312,7 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(state = 'ready'::text)",
     )
+    op.drop_index("contact_point_unplaced_idx", table_name="contact_point", postgresql_where="kind = 'post' and place_zones is null")
     op.drop_column("contact_point", "place_zones")
     op.drop_constraint(op.f("campaign_canary_passed_by_fkey"), "campaign", type_="foreignkey")
     op.drop_column("campaign", "spend_cap")
@@ -226,6 +320,11 @@ def downgrade() -> None:
     op.drop_column("campaign", "canary_passed_by")
     op.drop_column("campaign", "canary_passed_at")
     op.drop_column("campaign", "canary")
+    op.drop_constraint(op.f("campaign_state_by_fkey"), "campaign", type_="foreignkey")
+    op.drop_column("campaign", "state_by")
+    op.drop_column("campaign", "state_at")
+    op.drop_column("attempt", "counted_on")
+    op.drop_column("attempt", "cost")
     op.drop_index(
         "attempt_unredacted_idx",
         table_name="attempt",
@@ -250,5 +349,8 @@ def downgrade() -> None:
     op.drop_index("imminent_removal_open_key", table_name="imminent_removal", postgresql_where="ended_at is null")
     op.drop_table("imminent_removal")
     op.drop_table("sender_pace")
+    op.drop_index("look_attempt_idx", table_name="look")
+    op.drop_table("look")
     op.drop_table("incarnation")
+    op.drop_table("heartbeat")
     op.drop_table("book_check")
