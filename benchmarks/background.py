@@ -23,7 +23,7 @@ from outreach.access.audit import COMMAND
 from outreach.notices.channel import Channel
 
 WORKERS = 2
-PAGES = 200  # fetched with nothing else going on
+PAGES = 200  # fetched with nothing else going on; fewer where there are few letters
 PAUSE_SECONDS = 0.05  # between two pages: a few people at their desks
 SLOWER = 1.5  # times as long as alone, which nobody notices where a page takes some ten milliseconds
 PATIENCE_SECONDS = 3600
@@ -37,7 +37,7 @@ def measure(on: Ground, *, letters: int, say: Callable[[str], None]) -> Figure:
         with gunicorn(on, place, OURS, port):
             token = _signed_in(place)
             _fetch(port, token, pages=20)  # Imports and first connections are no part of what a page costs.
-            alone = _fetch(port, token, pages=PAGES)
+            alone = _fetch(port, token, pages=min(PAGES, letters))
             began = time.perf_counter()
             workers = [
                 subprocess.Popen(

@@ -35,9 +35,12 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["servers"] = _servers(node.config)  # type: ignore[attr-defined]  # xdist's class, not imported here
 
 
+LONGEST = ("test_journey.py", "test_chaos.py", "test_benchmarks.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first, so that no process has to wait for it alone at the end."""
-    items.sort(key=lambda item: item.path.name != "test_journey.py")
+    """The longest tests first, so that no process has to wait for one of them alone at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
