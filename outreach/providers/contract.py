@@ -1,9 +1,9 @@
 """What a provider does for us, whichever it is: send a text, a mail or a letter, say what became of it, read its callbacks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 from uuid import UUID
@@ -26,6 +26,7 @@ class Refusal(StrEnum):
     TRANSIENT = "transient"  # worth trying again later
     BACK_OFF = "back_off"  # we are too fast: the same text again, later
     FILTERED = "filtered"  # the carrier takes us for spam: stop the step, call a human
+    UNREGISTERED = "unregistered"  # the carriers do not know our sender: stop everything by it, call the operator
     CONFIGURATION = "configuration"  # our account or sender is wrong: stop everything, call the operator
     REVIEW = "review"  # a human must look
 
@@ -104,7 +105,8 @@ class Receipt:
 class Standing:
     """What a provider's books say of one thing sent. `status` is its own word, `state` ours (an `AttemptState` value).
 
-    `token` is set where its books keep ours; then it decides, and not what the text reads.
+    `token` is set where its books keep ours; then it decides, and not what the text reads. `text` is empty where they do not keep
+    it, or do no longer (see `redact`). `created_at` is when it was taken, or its latest event where the books tell no more.
     """
 
     provider_id: str
@@ -215,12 +217,22 @@ class Provider(Protocol[E_contra]):
     async def fetch(self, provider_id: str) -> Standing | None:
         """One thing in the provider's books, None when it is not there. Raises Unreachable."""
 
+    def books(self, day: date) -> AsyncIterator[Sequence[Standing]]:
+        """Everything that we had it send on a day (UTC), page by page, in no order. Raises Unreachable, or NoBooks.
+
+        Some may come twice, and some of the days around come along: whoever asks looks at what is whose, and at `created_at`.
+        """
+
     def refusal(self, code: str | None) -> Refusal:
         """What to do about a code. Unknown codes are for review."""
 
 
 class TextProvider(Provider[Envelope], Protocol):
     """A provider of texts."""
+
+    async def redact(self, provider_id: str) -> bool:
+        """Have it forget what a text says; of one that came in, too. True when it has, also where it has no such text any more;
+        False when it will not yet, because the text is still on its way. Safe to repeat. Raises Unreachable."""
 
     def read_report(self, token: UUID, path: str, form: Mapping[str, str], signature: str | None) -> Report:
         """Raises Forged or Malformed. `path` is the address called, with its query, below the public base address."""
@@ -231,3 +243,7 @@ class TextProvider(Provider[Envelope], Protocol):
 
 class Unreachable(Exception):
     """The provider's books could not be read now."""
+
+
+class NoBooks(Unreachable):
+    """The provider keeps no books that could be asked, or our account may not."""

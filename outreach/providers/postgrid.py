@@ -13,9 +13,10 @@ import json
 import logging
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import time
@@ -54,6 +55,7 @@ ERROR_TYPE = re.compile(r"[a-z0-9_]{1,64}")
 SIGNATURE = re.compile(r"t=([0-9]{9,14}),v1=([0-9a-f]{64})")
 
 CONNECT_SECONDS = 3.0
+LISTED = 100  # letters on one page of a list
 # How old a signed callback may be. Each of PostGrid's own repeats is signed anew.
 FRESH_SECONDS = 600
 # Only these say something about a letter: https://postgrid.readme.io/reference/webhooks
@@ -202,6 +204,30 @@ class PostGridLetters:
             if _error_type(error.body) is None:
                 raise Unreachable("http_404") from None  # A proxy's page, say: PostGrid's own answer has a type.
             return None
+        except UNREADABLE as error:
+            raise Unreachable(type(error).__name__) from None
+
+    async def books(self, day: date) -> AsyncIterator[list[Standing]]:
+        """All letters from the newest back to the day before. PostGrid documents neither a filter by date nor the order of a list:
+        one that is not newest first is read to its end. What is made meanwhile pushes others to the next page, so some come twice.
+        """
+        assert self._client is not None
+        earliest = datetime.combine(day, clock(), UTC) - timedelta(days=1)
+        previous, skip, newest_first = datetime.max.replace(tzinfo=UTC), 0, True
+        try:
+            while True:
+                async with asyncio.timeout(self._timeout):
+                    page = await self._client.print_mail.letters.list(limit=LISTED, skip=skip)
+                found = [_standing(letter) for letter in page.data]
+                if not found:
+                    return
+                yield found
+                for standing in found:
+                    newest_first = newest_first and standing.created_at <= previous
+                    previous = standing.created_at
+                if newest_first and previous < earliest:
+                    return
+                skip += len(found)
         except UNREADABLE as error:
             raise Unreachable(type(error).__name__) from None
 

@@ -10,9 +10,10 @@ import json
 import re
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ from outreach.providers.contract import (
     Lost,
     Mail,
     Mailbox,
+    NoBooks,
     Objected,
     Receipt,
     Refusal,
@@ -63,6 +65,9 @@ STANDINGS = {"processed": "accepted", "delivered": "delivered", "not_delivered":
 MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 FIELD = re.compile(r"[a-z0-9_.]{1,60}")
 LONGEST_WAIT = 3600.0
+ACTIVITY_LIMIT = 1000  # results of one search of the Email Activity; there are no pages
+DEFERRED_FOR = timedelta(days=3)  # SendGrid tries for so long: https://www.twilio.com/docs/sendgrid/ui/sending-email/deferrals
+ACTIVITY_WAITS = 20  # times that a search is repeated because it came too soon; six a minute are allowed
 
 
 class SendGridMail:
@@ -192,11 +197,42 @@ class SendGridMail:
         standings = (_standing(message, None) for message in found)
         return next((standing for standing in standings if standing.provider_id == provider_id), None)
 
-    async def _messages(self, query: str) -> list[dict[str, Any]]:
+    async def books(self, day: date) -> AsyncIterator[list[Standing]]:
+        """Those whose last event was on the day or in the three after it, which SendGrid keeps trying for.
+
+        The Email Activity has no pages and tells at most 1,000 mails: a span of time with more is asked about in halves. It does
+        not tell our token here, nor when a mail was taken.
+        """
         if not self._activity:
-            raise Unreachable("no_activity")
+            raise NoBooks("no_activity")
+        start = datetime.combine(day, clock(), UTC)
+        end = min(start + timedelta(days=1) + DEFERRED_FOR, datetime.now(UTC) + timedelta(minutes=10))
+        spans = [(start, end)] if end > start else []
+        while spans:
+            start, end = spans.pop()
+            query = f'last_event_time BETWEEN TIMESTAMP "{_stamp(start)}" AND TIMESTAMP "{_stamp(end)}"'
+            found = await self._messages(query, waits=ACTIVITY_WAITS)
+            if len(found) < ACTIVITY_LIMIT:
+                yield [_standing(message, None) for message in found]
+                continue
+            middle = (start + (end - start) / 2).replace(microsecond=0)
+            if not start < middle < end:
+                raise Unreachable("too_many_at_once")
+            # Both ends belong to a span, so what lies in the middle comes twice.
+            spans += [(middle, end), (start, middle)]
+
+    async def _messages(self, query: str, *, waits: int = 0) -> list[dict[str, Any]]:
+        if not self._activity:
+            raise NoBooks("no_activity")
         try:
-            answer = await self._in_thread(lambda api: api.client.messages.get(query_params={"query": query, "limit": "1000"}))
+            while True:
+                answer = await self._in_thread(
+                    lambda api: api.client.messages.get(query_params={"query": query, "limit": str(ACTIVITY_LIMIT)})
+                )
+                if answer.status_code != 429 or not waits:
+                    break
+                waits -= 1
+                await asyncio.sleep(min(_wait(answer) or 10.0, 60.0))
             if answer.status_code != 200:
                 raise Unreachable(f"http_{answer.status_code}")
             return [dict(message) for message in json.loads(answer.body)["messages"]]
@@ -270,6 +306,10 @@ def _wait(answer: Answer) -> float | None:
     except ValueError:
         now = time.time()
     return min(max(float(reset) - now, 0.0), LONGEST_WAIT)
+
+
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _standing(message: dict[str, Any], token: UUID | None) -> Standing:

@@ -12,13 +12,14 @@ import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Never, Self
 from uuid import UUID
 
 from outreach.providers import dsn, mime
-from outreach.providers.contract import Lost, Mail, Mailbox, Receipt, Refusal, Unreachable, Verdict
+from outreach.providers.contract import Lost, Mail, Mailbox, NoBooks, Receipt, Refusal, Unreachable, Verdict
 from outreach.providers.smtp_session import Door, Garbled, Refused, Session
 
 CONNECT_SECONDS = 5.0  # for the connection, its encryption and the sign-in, each
@@ -170,6 +171,9 @@ class SmtpMail:
 
     async def fetch(self, provider_id: str) -> Never:
         raise Unreachable("a relay keeps no books")
+
+    def books(self, day: date) -> Never:
+        raise NoBooks("a relay keeps no books")
 
     def refusal(self, code: str | None) -> Refusal:
         return refusal(code)

@@ -8,8 +8,8 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-security
 import functools
 import re
 import tomllib
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,12 @@ SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 ERROR_CODE = re.compile(r"[0-9]{1,6}")
 
 CONNECT_SECONDS = 3.0
+
+LISTED = 1000  # texts on one page of a list, the most that there may be
+NOT_FINAL = 20009  # https://www.twilio.com/docs/api/errors/20009: a text that is on its way cannot be changed
+NO_SUCH_TEXT = 20404
+SENT_WITHIN = timedelta(days=1)  # a carrier may try for ten hours, `validity` at most
+
 
 # What an answer that is not what Twilio documents ends in: the package reads it without looking. It proves nothing.
 UNREADABLE = (TwilioException, aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError, AttributeError, KeyError)
@@ -152,7 +158,7 @@ class TwilioTexts:
         # Not filtered by date_sent, which is empty while a text is queued: that would hide the very texts that are looked for.
         assert self._client is not None
         try:
-            found = await self._client.messages.list_async(to=lost.to, page_size=1000)
+            found = await self._client.messages.list_async(to=lost.to, page_size=LISTED)
             assert self._http is not None  # It was opened with the client.
             since = lost.since + self._http.ahead
             standings = [(message.direction, self._standing(message)) for message in found]
@@ -170,6 +176,37 @@ class TwilioTexts:
             raise Unreachable(f"http_{error.status}") from None
         except UNREADABLE as error:
             raise Unreachable(type(error).__name__) from None
+
+    async def books(self, day: date) -> AsyncIterator[list[Standing]]:
+        """Those that left Twilio on the day or the day after it: a text of late evening is sent after midnight.
+
+        What is still queued has no date of sending and is in no dated listing: it is found by `fetch`, or by a later look.
+        """
+        assert self._client is not None
+        try:
+            # Dates, as documented; a date of `DateSent<` is meant inclusively.
+            page = await self._client.messages.page_async(
+                date_sent_after=day.isoformat(), date_sent_before=(day + SENT_WITHIN).isoformat(), page_size=LISTED
+            )
+            while page is not None:
+                standings = [(message.direction, self._standing(message)) for message in page]
+                yield [each for direction, each in standings if direction == "outbound-api"]
+                page = await page.next_page_async()
+        except UNREADABLE as error:
+            raise Unreachable(type(error).__name__) from None
+
+    async def redact(self, provider_id: str) -> bool:
+        assert self._client is not None
+        try:
+            await self._client.messages(provider_id).update_async(body="")
+        except (TwilioRestException, TwilioServiceException) as error:
+            # A proxy's page has no code, and proves nothing.
+            if error.code in (NOT_FINAL, NO_SUCH_TEXT):
+                return bool(error.code == NO_SUCH_TEXT)
+            raise Unreachable(f"http_{error.status}") from None
+        except UNREADABLE as error:
+            raise Unreachable(type(error).__name__) from None
+        return True
 
     def _standing(self, message: Any) -> Standing:
         if not message.sid:

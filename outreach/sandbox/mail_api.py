@@ -30,6 +30,7 @@ LARGEST_MAIL = 30 * 1024 * 1024
 OF_TEXTS = {"undelivered": "blocked", "failed": "dropped", "sent": "delivered"}
 UNIQUE_ARGUMENT = re.compile(r"\(?unique_args\['([\w-]{1,100})'\]\s*=\s*\"([^\"]{0,200})\"\)?")
 MESSAGE_ID = re.compile(r"\(?msg_id\s+LIKE\s+['\"]([^'\"%]{1,200})%['\"]\)?")
+BETWEEN = re.compile(r"""\(?last_event_time\s+BETWEEN\s+TIMESTAMP\s+"([^"]{1,40})"\s+AND\s+TIMESTAMP\s+"([^"]{1,40})"\)?""")
 NOT_DELIVERED = frozenset({"bounce", "blocked", "dropped"})
 
 
@@ -179,7 +180,8 @@ def _dropped(request: web.Request) -> web.Response:
 
 
 async def activity(request: web.Request, state: State) -> web.StreamResponse:
-    """The two searches that find one mail again: by its one custom argument, and by the beginning of its id."""
+    """The three searches that we need: by a mail's one custom argument, by the beginning of its id, and by the time of its latest
+    event, both ends included. As in life there are no pages: who asks for more than the limit is not told the rest."""
     struck = state.rules.striking(frozenset({Fault.READ_ERROR}), "")
     if struck:
         raise Refused("Something went wrong.", status=struck[0].http_status or 500)
@@ -188,13 +190,24 @@ async def activity(request: web.Request, state: State) -> web.StreamResponse:
     if not 1 <= limit <= 1000:
         raise Refused("limit must be greater than 0 and less than or equal to 1000", "limit")
     if by_argument := UNIQUE_ARGUMENT.fullmatch(query):
-        found = state.mails.search("arguments = ?", json.dumps({by_argument[1]: by_argument[2]}), limit)
+        found = state.mails.search("arguments = ?", (json.dumps({by_argument[1]: by_argument[2]}),), limit)
     elif by_id := MESSAGE_ID.fullmatch(query):
         # LIKE takes an underscore for any letter; here as there.
-        found = state.mails.search("id LIKE ? || '%'", by_id[1].split(".")[0], limit)
+        found = state.mails.search("id LIKE ? || '%'", (by_id[1].split(".")[0],), limit)
+    elif between := BETWEEN.fullmatch(query):
+        # Whole seconds, as the answer has them.
+        found = state.mails.search("CAST(updated AS INTEGER) BETWEEN ? AND ?", (_seconds(between[1]), _seconds(between[2])), limit)
     else:
         raise Refused("The query could not be parsed", "query")
     return web.json_response({"messages": [_activity(mail) for mail in found]})
+
+
+def _seconds(stamp: str) -> int:
+    try:
+        at = datetime.fromisoformat(stamp)
+    except ValueError as error:
+        raise Refused("The query could not be parsed", "query") from error
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
 
 def _activity(mail: Entry) -> dict[str, Any]:

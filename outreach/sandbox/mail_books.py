@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from outreach.sandbox.books import Books, Errand
@@ -141,11 +141,11 @@ class Mails:
         found = row.fetchone()
         return None if found is None else Entry._make(found)
 
-    def search(self, clause: str, value: str, limit: int) -> list[Entry]:
+    def search(self, clause: str, values: Sequence[str | int], limit: int) -> list[Entry]:
         """`clause` is one of the Email Activity's, in SQL."""
         rows = self._books.db.execute(
             f"SELECT {COLUMNS} FROM mails WHERE direction = 'out' AND {clause} ORDER BY n DESC LIMIT ?",  # noqa: S608  Constants.
-            (value, limit),
+            (*values, limit),
         )
         return [Entry._make(row) for row in rows]
 
