@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 CONFIG = Path(__file__).parent.parent / "config"
 ENVIRONMENTS = ("development", "test", "production")
@@ -88,6 +89,9 @@ class Settings:
     postgrid_api_url: str
     postgrid_timeout_seconds: float
     postgrid_cancel_minutes: int
+    mail_price: Decimal
+    letter_price: Decimal
+    carrier_day_zone: str
     incarnation: str
     lease_seconds: int
     reconcile_after_seconds: int
@@ -95,6 +99,14 @@ class Settings:
     poll_after_seconds: int
     undecided_after_hours: float
     filtered_limit: int
+    breaker_sample: int
+    breaker_address_share: float
+    breaker_refusal_share: float
+    breaker_unknown_share: float
+    breaker_mail_sample: int
+    breaker_bounce_share: float
+    breaker_complaint_share: float
+    late_after_hours: float
     dispatch_seconds: int
     ticker_seconds: float
     sweep_seconds: int
@@ -192,7 +204,17 @@ def _refusals(settings: Settings) -> list[str]:
     refusals = _unknown_words(settings)
     if settings.mail_provider == "smtp" and settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
         refusals.append('smtp_security = "none" is for a relay on this machine only; elsewhere it is "starttls" or "tls".')
+    if not _is_zone(settings.carrier_day_zone):
+        refusals.append(f"carrier_day_zone is {settings.carrier_day_zone!r}; give a time zone's name, such as America/Los_Angeles.")
     return refusals + (_of_production(settings) if settings.environment == "production" else _of_practice(settings))
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _unknown_words(settings: Settings) -> list[str]:

@@ -1,6 +1,6 @@
 """Campaigns: an approved intent.
 
-draft ──submit──> submitted ──approve, by another──> approved ──launch──> running <──> paused ──> done
+draft ──submit──> submitted ──approve, by another──> approved ──launch──> running <──> paused ──> done | stopped
   ^                   └── a change of text, steps or audience voids the approval ──> draft
   └───────────────────────────────────────────────────────────────────────────────────┘
 """
@@ -18,13 +18,17 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.access import audit
 from outreach.access.accounts import Account, Role
-from outreach.access.audit import SYSTEM, Actor
+from outreach.access.audit import SYSTEM, Actor, ActorKind
 from outreach.access.sealing import digest
 from outreach.campaigns import audience as audiences
 from outreach.campaigns import rules
 from outreach.db import Base, new_id, now
 from outreach.notices.notice import Channel, Rendition, RenditionState
 
+LARGEST_WAVE = 1_000_000_000
+LARGEST_CAP = Decimal("1e9")
+SPEND_CAP = "spend_cap"  # why a campaign is paused that has spent all it may
+LONGEST_STOP_REASON = 500
 SHORTEST_WINDOW = 7  # hours: in summer New York and Honolulu are six apart (see `delivery.claim`)
 
 
@@ -74,7 +78,11 @@ class Campaign(Base):
     per_day: Mapped[int | None]  # at most so many texts and mails a day, as the carriers allow
     spend_cap: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))  # US dollars, by the prices of the settings
     state: Mapped[str] = mapped_column(Text, default=CampaignState.DRAFT)
-    state_reason: Mapped[str | None] = mapped_column(Text)  # why it is paused: a code such as "staff" or "filtered"
+    state_reason: Mapped[str | None] = mapped_column(Text)  # why it is paused: a code such as "staff"; why it was stopped, in words
+    state_by: Mapped[UUID | None] = mapped_column(
+        ForeignKey("account.id")
+    )  # who did that or resumed it; None: the system
+    state_at: Mapped[datetime | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     submitted_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
@@ -107,6 +115,15 @@ class Step(Base):
     revisited_at: Mapped[datetime | None]  # when it was last decided about whoever has moved since
 
     __table_args__ = (Index("step_position_key", "campaign_id", "position", unique=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """How much goes at a time: the columns of `Campaign` of these names. None: no limit."""
+
+    canary: int | None = None
+    per_day: int | None = None
+    spend_cap: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +172,13 @@ def create(
     ladder: Sequence[Rung] = (Rung(),),
     window: tuple[time, time] = (time(9), time(20)),
     window_reason: str | None = None,
+    waves: Waves = Waves(),
     by: Account,
 ) -> Campaign:
     """A new draft. Raises Refused when the description makes no sense."""
     campaign = Campaign(id=new_id(), created_by=by.id, state=CampaignState.DRAFT)
     _describe(campaign, title, notice_id, audience, ladder, window, window_reason)
+    _limit(campaign, waves)
     session.add(campaign)
     session.flush()
     _set_ladder(session, campaign, ladder)
@@ -177,6 +196,7 @@ def change(
     ladder: Sequence[Rung],
     window: tuple[time, time],
     window_reason: str | None,
+    waves: Waves = Waves(),
     by: Account,
 ) -> Campaign:
     """Rewrite a campaign that was not launched. It becomes a draft again: any approval was of something else."""
@@ -184,6 +204,7 @@ def change(
     if campaign.state not in (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED):
         raise Refused("This campaign was launched: it cannot be changed. Pause it, and make a new one.")
     _describe(campaign, title, notice_id, audience, ladder, window, window_reason)
+    _limit(campaign, waves)
     _back_to_draft(campaign)
     session.execute(delete(Step).where(Step.campaign_id == campaign_id))
     _set_ladder(session, campaign, ladder)
@@ -192,7 +213,7 @@ def change(
 
 
 def fingerprint(session: Session, campaign: Campaign) -> tuple[str, int]:
-    """A digest of what an approval is given to (texts, ladder, channel plan, hours, who exactly), and the number of people."""
+    """A digest of what an approval is given to (texts, ladder, plan, hours, waves, who exactly), and the number of people."""
     who, people = audiences.fingerprint(session, campaign.audience)
     texts = session.execute(
         select(Rendition.language, Rendition.id)
@@ -206,7 +227,9 @@ def fingerprint(session: Session, campaign: Campaign) -> tuple[str, int]:
     ]
     plan = [f"{custody}={way}" for custody, ways_of in sorted(rules.load(session).items()) for way in ways_of]
     hours = f"{campaign.window_start}-{campaign.window_end}"
-    return digest(who, str(campaign.notice_id), hours, *rungs, *said, *plan), people
+    cap = f"{campaign.spend_cap:.4f}" if campaign.spend_cap is not None else "-"
+    waves = f"canary {campaign.canary or '-'}, {campaign.per_day or '-'} a day, {cap} dollars"
+    return digest(who, str(campaign.notice_id), hours, waves, *rungs, *said, *plan), people
 
 
 def submit(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
@@ -277,16 +300,81 @@ def pause(session: Session, campaign_id: UUID, *, reason: str, by: Actor = SYSTE
     if campaign.state != CampaignState.PAUSED:
         _expect(campaign, CampaignState.RUNNING, "Only a running campaign can be paused.")
         campaign.state, campaign.state_reason = CampaignState.PAUSED, reason
+        campaign.state_by, campaign.state_at = by.id if by.kind == ActorKind.STAFF else None, now()
         audit.record(session, by, "campaign.pause", "campaign", campaign.id, reason=reason)
     return campaign
 
 
+def pause_running(session: Session, campaign_id: UUID, *, reason: str) -> None:
+    """Pause it if it still runs once it is locked; a campaign that was paused, stopped or finished meanwhile stays so."""
+    if get(session, campaign_id, lock=True).state == CampaignState.RUNNING:
+        pause(session, campaign_id, reason=reason)
+
+
 def resume(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    """Raises Refused for a campaign that has spent all it may: see `raise_cap`."""
     campaign = get(session, campaign_id, lock=True)
     _expect(campaign, CampaignState.PAUSED, "Only a paused campaign can be resumed.")
-    campaign.state, campaign.state_reason = CampaignState.RUNNING, None
+    if campaign.state_reason == SPEND_CAP:
+        raise Refused("It has spent all it may. An approver or a supervisor who did not make it can let it spend more.")
+    _go_on(campaign, by)
     audit.record(session, by.actor, "campaign.resume", "campaign", campaign.id)
     return campaign
+
+
+def pass_canary(session: Session, campaign_id: UUID, *, by: Account) -> Campaign:
+    """Let the rest go: somebody has looked at what became of the first ones. Passing it twice changes nothing."""
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state not in (CampaignState.RUNNING, CampaignState.PAUSED):
+        raise Refused("Only a campaign that was launched, and is not over, can go on.")
+    if campaign.canary is None:
+        raise Refused("This campaign has no first wave to wait for.")
+    if campaign.canary_passed_at is None:
+        campaign.canary_passed_at, campaign.canary_passed_by = now(), by.id
+        audit.record(session, by.actor, "campaign.pass_canary", "campaign", campaign.id)
+    return campaign
+
+
+def raise_cap(session: Session, campaign_id: UUID, cap: Decimal, *, by: Account) -> Campaign:
+    """Let a campaign spend more, and go on if it had stopped for that. Raises Refused for whoever made or submitted it."""
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state not in (CampaignState.RUNNING, CampaignState.PAUSED) or campaign.spend_cap is None:
+        raise Refused("Only a campaign that goes on and has a limit of cost can be allowed more.")
+    if by.role not in (Role.APPROVER, Role.SUPERVISOR):
+        raise Refused("Only an approver or a supervisor can let a campaign spend more.")
+    if by.id in (campaign.created_by, campaign.submitted_by):
+        raise Refused("You made or submitted this campaign, so somebody else has to let it spend more.")
+    if not campaign.spend_cap < cap < LARGEST_CAP:
+        raise Refused("It may spend %(before)s dollars now. Give a larger sum.", before=f"{campaign.spend_cap:,.2f}")
+    before, campaign.spend_cap = campaign.spend_cap, cap
+    if campaign.state == CampaignState.PAUSED and campaign.state_reason == SPEND_CAP:
+        _go_on(campaign, by)
+    audit.record(session, by.actor, "campaign.raise_cap", "campaign", campaign.id, before=f"{before:.2f}", after=f"{cap:.2f}")
+    return campaign
+
+
+def stop(session: Session, campaign_id: UUID, *, reason: str, by: Account) -> Campaign:
+    """End a campaign for good: nothing more is planned, claimed or tried again. `reason` is for staff, in their words.
+
+    Its state is all that is changed here, so that it holds at once, however many messages there are. The caller commits and then
+    rings for `delivery.stopping`, which cancels what waits; the sweep does so too.
+    """
+    campaign = get(session, campaign_id, lock=True)
+    if campaign.state not in (CampaignState.RUNNING, CampaignState.PAUSED):
+        raise Refused("Only a running or paused campaign can be stopped.")
+    if not reason.strip() or len(reason) > LONGEST_STOP_REASON:
+        most = LONGEST_STOP_REASON
+        raise Refused("Write down why it is stopped, in %(most)s characters at most: others will want to know.", most=most)
+    campaign.state, campaign.state_reason = CampaignState.STOPPED, reason.strip()
+    campaign.state_by, campaign.state_at = by.id, now()
+    campaign.finished_at = campaign.state_at
+    audit.record(session, by.actor, "campaign.stop", "campaign", campaign.id)
+    return campaign
+
+
+def _go_on(campaign: Campaign, by: Account) -> None:
+    campaign.state, campaign.state_reason = CampaignState.RUNNING, None
+    campaign.state_by, campaign.state_at = by.id, now()
 
 
 def _describe(
@@ -320,6 +408,14 @@ def _describe(
         raise Refused("Texts at any hour of the night need a reason: write it down, or choose hours of the day.")
     campaign.title, campaign.notice_id, campaign.audience = title.strip(), notice_id, audience
     campaign.window_start, campaign.window_end, campaign.window_reason = start, end, reason
+
+
+def _limit(campaign: Campaign, waves: Waves) -> None:
+    if any(number is not None and not 0 < number < LARGEST_WAVE for number in (waves.canary, waves.per_day)):
+        raise Refused("The first wave, and the messages a day, are whole numbers from 1 on. Leave them empty for no limit.")
+    if waves.spend_cap is not None and not 0 < waves.spend_cap < LARGEST_CAP:
+        raise Refused("The most it may cost is a sum above 0. Leave it empty for no limit.")
+    campaign.canary, campaign.per_day, campaign.spend_cap = waves.canary, waves.per_day, waves.spend_cap
 
 
 def _hours(start: time, end: time) -> float:

@@ -23,11 +23,11 @@ from outreach.campaigns import campaign
 from outreach.campaigns.audience import AT_FACILITY, DELIVERABLE, contact_allowed, contact_refusal, person_excluded, rule
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
+from outreach.delivery import heartbeat, spending
 from outreach.delivery.compose import Composed, Composer, Destination, Outgoing, texts
 from outreach.delivery.message import attempt_id
-from outreach.delivery import heartbeat, spending
 from outreach.delivery.projection import lock_outcomes, project
-from outreach.delivery.spending import HOLDS_TO_LIMITS, ROOM, Tariff, Wanted
+from outreach.delivery.spending import DEFAULT, HOLDS_TO_LIMITS, ROOM, Tariff, Wanted
 from outreach.notices.house import House
 from outreach.notices.notice import Channel
 from outreach.people.attorney import LIVE
@@ -47,7 +47,7 @@ class Rules:
     lease: timedelta
     provider: str
     composer: Composer = texts
-    tariff: Tariff = Tariff()
+    tariff: Tariff = DEFAULT
     late_after: timedelta = timedelta(hours=3)  # see `heartbeat.attend`
 
 
@@ -239,7 +239,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
     ids = list(session.scalars(text(LOCK), wanted))
     if not ids:
         return Batch((), 0)
-    way, at, vault = Channel(channel), now(), vault_of(session)
+    way, at = Channel(channel), now()
     going: list[Row[Any]] = []
     aside: list[_Aside] = []
     thinned: list[UUID] = []
@@ -256,40 +256,10 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
         lock_outcomes(session, ids)
         project(session, session.scalars(text(_leave_out(way)), {"ids": thinned}).all())
     # Composed only now, when each message is about exactly those whom it may be about.
-    compose = rules.composer(session, going, rules.house)
-    ready: list[_Ready] = []
-    for row in going:
-        token = attempt_id(vault, row.id, row.attempts + 1)
-        try:
-            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
-            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
-            composed = compose(row, token, Destination(to, key))
-        except Sealed:
-            # One altered field must not keep everybody else from being told.
-            log.error("claim.field_does_not_open", message=str(row.id), contact_point=str(row.contact_point_id))
-            composed = Reason.BAD_CONTACT
-        if isinstance(composed, Reason):
-            aside.append(_Aside(row.id, "blocked", composed))
-            continue
-        sealed = composed.key.seal("attempt.body", token, composed.content)
-        cost = rules.tariff.price(way, composed.segments) if row.holds_to_limits else None
-        ready.append(_Ready(row.id, row.campaign_id, row.attempts + 1, row.contact_point_id, sealed, composed, cost))
+    ready = _compose(session, way, rules, going, aside)
     if aside:
         _set_aside(session, aside)
-    # Everybody else who claims anything of a campaign with limits waits from here until the commit.
-    counted = [Wanted(r.message_id, r.campaign_id, r.cost) for r in ready if r.cost is not None]
-    held = spending.hold(session, counted, way, rules.tariff.zone)
-    ready = [r for r in ready if r.cost is None or r.message_id in held.going]
-    claimed = _write_attempts(session, channel, rules, ready, held.today) if ready else ()
-    if held.today is not None:
-        segments = {c.message_id: c.segments for c in claimed}
-        taken = [(one, segments[one.message_id]) for one in counted if one.message_id in segments]
-        spending.count(session, taken, way, held.today)
-    if busy := {r.message_id for r in ready} - {c.message_id for c in claimed}:
-        _set_aside(session, [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy])
-    for campaign_id in sorted(held.spent):
-        campaign.pause_running(session, campaign_id, reason=campaign.SPEND_CAP)
-    return Batch(claimed, len(ids))
+    return Batch(_within_limits(session, way, rules, ready, at), len(ids))
 
 
 def next_opening(at: datetime, start: time, end: time, zone: str | None) -> datetime | None:
@@ -352,9 +322,51 @@ def _refused(row: Row[Any], at: datetime, channel: Channel) -> _Aside | None:
     return _Aside(row.id, "ready", None, opening) if opening is not None else None
 
 
-def _write_attempts(
-    session: Session, channel: str, rules: Rules, ready: list[_Ready], today: date | None
-) -> tuple[Claimed, ...]:
+def _compose(session: Session, channel: Channel, rules: Rules, going: list[Row[Any]], aside: list[_Aside]) -> list[_Ready]:
+    """What exactly is handed over; a message that cannot be made is put to those `aside`."""
+    vault = vault_of(session)
+    compose = rules.composer(session, going, rules.house)
+    ready: list[_Ready] = []
+    for row in going:
+        token = attempt_id(vault, row.id, row.attempts + 1)
+        try:
+            key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
+            to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
+            composed = compose(row, token, Destination(to, key))
+        except Sealed:
+            # One altered field must not keep everybody else from being told.
+            log.error("claim.field_does_not_open", message=str(row.id), contact_point=str(row.contact_point_id))
+            composed = Reason.BAD_CONTACT
+        if isinstance(composed, Reason):
+            aside.append(_Aside(row.id, "blocked", composed))
+            continue
+        sealed = composed.key.seal("attempt.body", token, composed.content)
+        cost = rules.tariff.price(channel, composed.segments) if row.holds_to_limits else None
+        ready.append(_Ready(row.id, row.campaign_id, row.attempts + 1, row.contact_point_id, sealed, composed, cost))
+    return ready
+
+
+def _within_limits(session: Session, channel: Channel, rules: Rules, ready: list[_Ready], at: datetime) -> tuple[Claimed, ...]:
+    """Write the attempts that the campaigns' limits let through; the other messages stay as they were.
+
+    From here until the commit, whoever else claims anything of a campaign with limits waits.
+    """
+    counted = [Wanted(r.message_id, r.campaign_id, r.cost) for r in ready if r.cost is not None]
+    held = spending.hold(session, counted, channel, rules.tariff.zone)
+    ready = [r for r in ready if r.cost is None or r.message_id in held.going]
+    claimed = _write_attempts(session, channel, rules, ready, held.today) if ready else ()
+    segments = {c.message_id: c.segments for c in claimed}
+    if held.today is not None:
+        taken = [(one, segments[one.message_id]) for one in counted if one.message_id in segments]
+        spending.count(session, taken, channel, held.today)
+    if busy := [r.message_id for r in ready if r.message_id not in segments]:
+        _set_aside(session, [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy])
+    for campaign_id in sorted(held.spent):
+        campaign.pause_running(session, campaign_id, reason=campaign.SPEND_CAP)
+    return claimed
+
+
+def _write_attempts(session: Session, channel: str, rules: Rules, ready: list[_Ready], today: date | None) -> tuple[Claimed, ...]:
     written = set(
         session.scalars(
             text(ATTEMPTS),

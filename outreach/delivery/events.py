@@ -5,13 +5,17 @@ doubled, late, out of order, before our own answer is recorded, or about nothing
 """
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from outreach.delivery import breaker
+from outreach.delivery.breaker import Fault, Finding, Meaning
 from outreach.delivery.projection import lock, project
-from outreach.delivery.record import CLOSES, NOT_A_FACILITY, Limits, pause_all, pause_filtered
+from outreach.delivery.record import CLOSES, NOT_A_FACILITY, Limits
+from outreach.delivery.spending import MISCOUNTED, settle
 from outreach.providers.contract import Refusal, Report
 
 ONE_AT_A_TIME = 734_106  # an advisory lock's number: one projection of reports runs at a time
@@ -67,6 +71,7 @@ ATTEMPTS = f"""
     where a.id = r.id and m.id = a.message_id and {RANK.format("r.state")} > {RANK.format("a.state")}
       and (a.state not in ('not_sent', 'refused') or a.number = m.attempts
         or r.state in ('undelivered', 'failed', 'delivered', 'returned'))
+    returning a.id, {MISCOUNTED} as miscounted
 """
 
 # The message follows its latest attempt, and any attempt's `delivered`. A failure that may pass is tried again by the sweep, if
@@ -119,14 +124,10 @@ def keep(session: Session, provider: str, *reports: Report) -> int:
     return len(stored.all())
 
 
-Meaning = Callable[[str, str | None], Refusal]
-"""What to do about a provider's code: the provider's name, and the code of its report."""
-
-
-def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[str], Limits], filtered: int) -> int:
+def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[str], Limits]) -> int:
     """Project up to `size` kept reports; how many were looked at. 0 when there are none, or another process is at it.
 
-    `limits` are a provider's, by its name; `filtered` is as in `record.Limits`, for all of them.
+    `limits` are a provider's, by its name.
     """
     if not session.scalar(text("select pg_try_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME}):
         return 0
@@ -141,7 +142,7 @@ def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[st
     ids = [r.message_id for r in rows]
     meanings = [meaning(r.provider, r.error_code) if r.state in ("undelivered", "failed", "returned") else None for r in rows]
     lock(session, ids, contacts_of=[i for i, m in zip(ids, meanings, strict=True) if m in CLOSES])
-    session.execute(
+    written = session.execute(
         text(ATTEMPTS),
         {
             "attempts": [r.attempt_id for r in rows],
@@ -150,6 +151,7 @@ def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[st
             "codes": [r.error_code for r in rows],
         },
     )
+    miscounted = [row.id for row in written if row.miscounted]
     _mark_contacts(session, rows, meanings)
     session.execute(
         text(MESSAGES),
@@ -172,14 +174,32 @@ def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[st
         },
     )
     project(session, ids)
-    spam = [i for i, m in zip(ids, meanings, strict=True) if m == Refusal.FILTERED]
-    if spam:
-        pause_filtered(session, spam, filtered)
-    pause_all(session, {r.error_code for r, m in zip(rows, meanings, strict=True) if m == Refusal.CONFIGURATION})
+    settle(session, miscounted)
+    breaker.trip(session, _findings(session, rows, meanings, meaning, limits))
     return int(waiting)
 
 
-REASONS = {Refusal.OPTED_OUT: "opted_out", Refusal.BAD_ADDRESS: "bad_contact", Refusal.FILTERED: "filtered"}
+REASONS = {
+    Refusal.OPTED_OUT: "opted_out",
+    Refusal.BAD_ADDRESS: "bad_contact",
+    Refusal.FILTERED: "filtered",
+    Refusal.UNREGISTERED: "filtered",
+}
+
+
+def _findings(
+    session: Session,
+    rows: Sequence[Row[Any]],
+    meanings: Sequence[Refusal | None],
+    meaning: Meaning,
+    limits: Callable[[str], Limits],
+) -> list[Finding]:
+    failed = [(r.provider, Fault(r.message_id, m, r.error_code)) for r, m in zip(rows, meanings, strict=True) if m]
+    findings = []
+    for provider, those in groupby(sorted(failed, key=lambda each: each[0]), key=lambda each: each[0]):
+        faults = [fault for _, fault in those]
+        findings += breaker.of_reports(session, provider, faults, meaning, limits(provider).tolerance)
+    return findings
 
 
 def _mark_contacts(session: Session, rows: Sequence[Row[Any]], meanings: Sequence[Refusal | None]) -> None:

@@ -25,6 +25,7 @@ from outreach.delivery.letter import Letter, LetterState, PrintRun, RunKind, Run
 from outreach.delivery.manifest import Counts, pdf_of
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import lock, project
+from outreach.delivery.spending import settle
 
 PROVIDER = "print_room"
 PDF = manifest.PDF
@@ -186,15 +187,16 @@ def forget_unprinted(session: Session) -> int:
     ).all()
     if not messages:
         return 0
-    given_up = session.scalars(
+    rows = session.execute(
         text("""
             update attempt set state = 'not_sent', finished_at = now()
             where message_id = any(:ids) and provider = 'print_room' and state in ('open', 'unknown') and lease_until <= now()
               and not exists (select 1 from letter where letter.attempt_id = attempt.id)
-            returning message_id
+            returning id, message_id
         """),
         {"ids": list(messages)},
     ).all()
+    given_up = [row.message_id for row in rows]
     session.execute(
         text("""
             update message set state = 'ready', due_at = now(), updated_at = now()
@@ -203,6 +205,7 @@ def forget_unprinted(session: Session) -> int:
         {"ids": list(given_up)},
     )
     project(session, given_up)
+    settle(session, [row.id for row in rows])
     return len(given_up)
 
 
@@ -293,6 +296,7 @@ def void(session: Session, run_id: UUID, reason: VoidReason, *, by: Account) -> 
     run.state = RunState.VOID
     _erase(session, run)
     project(session, messages)
+    settle(session, attempts)
     audit.record(session, by.actor, "print_run.void", "print_run", run_id, reason=reason, letters=len(attempts))
     return len(attempts)
 

@@ -54,8 +54,8 @@ COUNSEL = PROJECT.format(
     whose="m.attorney_id is not null", key="campaign_id, person_id, attorney_id", table="counsel_outcome",
     matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id and o.attorney_id = v.attorney_id",
 )  # fmt: skip
-# Rows are locked in one order everywhere, so that nothing can deadlock: contact points, messages, attempts, outcomes, campaigns,
-# the end of the audit log; each kind by id.
+# Rows are locked in one order everywhere, so that nothing can deadlock: contact points, messages, attempts, outcomes, what was
+# spent, campaigns, the end of the audit log; each kind by id.
 
 
 def lock(session: Session, messages: Collection[UUID], *, contacts_of: Collection[UUID] = ()) -> None:

@@ -21,6 +21,7 @@ from outreach.db import now
 from outreach.delivery.letter import Letter, LetterState, PrintRun, RunState
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import lock, project
+from outreach.delivery.spending import settle
 
 
 class NotPulled(Exception):
@@ -214,6 +215,7 @@ def take_out(session: Session, attempt_id: UUID, reason: TakeOutReason, *, by: A
     )
     close(session, [attempt_id], reason, by=by.id)
     project(session, [attempt.message_id])
+    settle(session, [attempt_id])
     audit.record(session, by.actor, "letter.take_out", "print_run", run.id, sequence=letter.sequence, reason=reason)
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.access.sealing import Sealed, vault_of
-from outreach.delivery import events, look
+from outreach.delivery import events, look, spending
 from outreach.delivery.look import LookResult, Seen
 from outreach.delivery.message import body_digest
 from outreach.delivery.projection import lock, project
@@ -232,6 +232,7 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
         released = list(session.scalars(text(RELEASE_ATTEMPTS), {"ids": free}))
         session.execute(text(RELEASE_MESSAGES), {"ids": released})
         project(session, released)
+        spending.settle(session, free)
         log.info("reconcile.released", attempts=len(released))
 
 

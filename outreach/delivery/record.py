@@ -1,17 +1,18 @@
 """Recording what calls came to, in batches: one statement for the attempts, one for the messages, one for the outcomes."""
 
 import random
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.campaigns.outcome import Reason
+from outreach.delivery import breaker
+from outreach.delivery.breaker import Fault, Tolerance
 from outreach.delivery.projection import lock, project
+from outreach.delivery.spending import MISCOUNTED, settle
 from outreach.providers.contract import Receipt, Refusal, Verdict
 
 BACK_OFF_SECONDS = 5.0  # where the provider does not say how long
@@ -20,11 +21,11 @@ NOT_SENT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`attempts` tries of one message, `retry_seconds` apart; `filtered` filter refusals pause a campaign."""
+    """`attempts` tries of one message, `retry_seconds` apart; and how much may go wrong before a breaker opens."""
 
     attempts: int
     retry_seconds: float
-    filtered: int
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Result:
 
 
 # An acceptance that comes after the attempt was given up is believed, as long as nothing newer was tried.
-ATTEMPTS = """
+ATTEMPTS = f"""
     update attempt a set
         state = case when a.state in ('open', 'unknown')
             or (a.state = 'not_sent' and r.state = 'accepted' and a.number = m.attempts) then r.state else a.state end,
@@ -47,6 +48,7 @@ ATTEMPTS = """
         unnest(cast(:tokens as uuid[]), cast(:states as text[]), cast(:provider_ids as text[]), cast(:codes as text[]))
         as r(id, state, provider_id, code)
     where a.id = r.id and m.id = a.message_id
+    returning a.id, {MISCOUNTED} as miscounted
 """
 
 # Only from `submitting` or `unknown`: a report may have overtaken this answer and moved the message on already. And only for the
@@ -89,7 +91,7 @@ def record(session: Session, results: Sequence[Result], limits: Limits, provider
     closing = [r.message_id for r in results if r.receipt.refusal in CLOSES]
     lock(session, ids, contacts_of=closing)
     decisions = [_decide(r.receipt, limits) for r in results]
-    session.execute(
+    written = session.execute(
         text(ATTEMPTS),
         {
             "tokens": [r.receipt.token for r in results],
@@ -98,6 +100,7 @@ def record(session: Session, results: Sequence[Result], limits: Limits, provider
             "codes": [r.receipt.code for r in results],
         },
     )
+    miscounted = [row.id for row in written if row.miscounted]
     session.execute(
         text(MESSAGES),
         {
@@ -112,7 +115,9 @@ def record(session: Session, results: Sequence[Result], limits: Limits, provider
     )
     _mark_contacts(session, results, provider)
     project(session, ids)
-    _break_circuits(session, results, limits)
+    settle(session, miscounted)
+    faults = [fault for fault in map(_went_wrong, results) if fault]
+    breaker.trip(session, breaker.of_answers(session, provider, faults, limits.tolerance))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ def _decide(receipt: Receipt, limits: Limits) -> _Decision:
     if receipt.verdict == Verdict.UNKNOWN:
         return _Decision("unknown", "unknown")
     if receipt.verdict == Verdict.NOT_SENT:
+        if receipt.retry_after is not None:
+            return _Decision("not_sent", "ready", delay=receipt.retry_after)
         return _Decision("not_sent", "ready", delay=_jittered(NOT_SENT_SECONDS), slower=True)
     match receipt.refusal:
         case Refusal.BACK_OFF:
@@ -138,8 +145,8 @@ def _decide(receipt: Receipt, limits: Limits) -> _Decision:
             return _Decision("not_sent", "ready", delay=_jittered(wait), slower=receipt.retry_after is None)
         case Refusal.TRANSIENT:
             return _Decision("refused", "ready", delay=_jittered(limits.retry_seconds), retry=True)
-        case Refusal.CONFIGURATION:
-            # Nothing is wrong with the message: it waits, unspent, for the campaign that is paused below.
+        case Refusal.CONFIGURATION | Refusal.UNREGISTERED:
+            # Nothing is wrong with the message: it waits, unspent, behind the provider's breaker.
             return _Decision("not_sent", "ready", delay=0.0)
     return _Decision("refused", "failed", FINAL.get(receipt.refusal, Reason.REFUSED) if receipt.refusal else Reason.REFUSED)
 
@@ -173,38 +180,11 @@ def _mark_contacts(session: Session, results: Sequence[Result], provider: str) -
         )
 
 
-def _break_circuits(session: Session, results: Sequence[Result], limits: Limits) -> None:
-    """Pause campaigns whose texts a carrier filters, and every campaign at once when our own account is at fault."""
-    pause_all(session, {str(r.receipt.code) for r in results if r.receipt.refusal == Refusal.CONFIGURATION})
-    filtered = [r.message_id for r in results if r.receipt.refusal == Refusal.FILTERED]
-    if filtered:
-        pause_filtered(session, filtered, limits.filtered)
-
-
-def pause_all(session: Session, codes: Collection[str]) -> None:
-    """Pause every running campaign when any of these codes says that our own account is at fault."""
-    if codes:
-        running = select(Campaign.id).where(Campaign.state == CampaignState.RUNNING)
-        _pause(session, session.scalars(running).all(), f"configuration:{min(codes)}")
-
-
-def pause_filtered(session: Session, messages: Sequence[UUID], limit: int) -> None:
-    """Pause the campaigns of these messages in which a carrier's filter has refused `limit` texts since it was last resumed."""
-    rows = session.execute(
-        text("""
-            select m.campaign_id from message m join campaign c on c.id = m.campaign_id and c.state = 'running'
-            where m.reason = 'filtered' and m.campaign_id in (select campaign_id from message where id = any(:ids))
-              and m.updated_at > coalesce((select max(at) from audit_entry where action = 'campaign.resume' and object_id = c.id),
-                  c.launched_at)
-            group by m.campaign_id having count(*) >= :limit
-        """),
-        {"ids": list(messages), "limit": limit},
-    )
-    _pause(session, [row.campaign_id for row in rows], "filtered")
-
-
-def _pause(session: Session, campaigns: Collection[UUID], reason: str) -> None:
-    """Pause those of these campaigns that still run once they are locked."""
-    running = select(Campaign.id).where(Campaign.id.in_(campaigns), Campaign.state == CampaignState.RUNNING)
-    for campaign_id in session.scalars(running.order_by(Campaign.id).with_for_update()).all():
-        campaign.pause(session, campaign_id, reason=reason)
+def _went_wrong(result: Result) -> Fault | None:
+    """What a breaker counts of a result. To be told that we are too fast is no fault, nor is what never left us."""
+    receipt = result.receipt
+    if receipt.verdict == Verdict.UNKNOWN:
+        return Fault(result.message_id, None, receipt.code)
+    if receipt.verdict == Verdict.REFUSED and receipt.refusal != Refusal.BACK_OFF:
+        return Fault(result.message_id, receipt.refusal or Refusal.REVIEW, receipt.code)
+    return None

@@ -20,6 +20,7 @@ from outreach.delivery.mail_address import Purpose
 from outreach.delivery.mails import MailRules, mails
 from outreach.delivery.paper import PaperRules
 from outreach.delivery.record import Limits
+from outreach.delivery.spending import Tariff
 from outreach.notices.channel import Channel
 from outreach.notices.house import House
 from outreach.notices.letters import vendors
@@ -191,9 +192,14 @@ def limits_of(s: Settings, provider: str) -> Limits:
     return limits(s) if provider == TwilioTexts.name else mail_limits(s)
 
 
+def tariff(s: Settings) -> Tariff:
+    """What messages cost, and when the carriers' day ends."""
+    return Tariff(s.sms_segment_price, s.mail_price, s.letter_price, s.carrier_day_zone)
+
+
 def rules_for(s: Settings, provider: str, composer: Composer = texts, lease: timedelta | None = None) -> Rules:
     late_after = timedelta(hours=s.late_after_hours)
-    return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer, late_after=late_after)
+    return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer, tariff(s), late_after)
 
 
 def letter_lease(s: Settings) -> timedelta:

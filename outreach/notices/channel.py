@@ -27,6 +27,10 @@ class Channel(StrEnum):
         """Whether its texts have a subject."""
         return self in (Channel.EMAIL, Channel.ATTORNEY_EMAIL)
 
+    @property
+    def on_paper(self) -> bool:
+        return self in (Channel.LETTER, Channel.HAND, Channel.ATTORNEY_LETTER)
+
 
 _HOUSE = ("program", "phone", "site")  # the same for everyone
 
