@@ -24,10 +24,15 @@ class BookCheck(Base):
 
     provider: Mapped[str] = mapped_column(Text, primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
-    checked_at: Mapped[datetime] = mapped_column(default=now)
-    ours: Mapped[int]
-    theirs: Mapped[int]
-    agreed: Mapped[int]  # held by both, with the same last word
+    checked_at: Mapped[datetime | None]  # None until it was compared for the first time
+    ours: Mapped[int] = mapped_column(default=0)
+    theirs: Mapped[int] = mapped_column(default=0)
+    agreed: Mapped[int] = mapped_column(default=0)  # held by both, with the same last word
+    wanted_at: Mapped[datetime | None] = mapped_column(default=now)  # since when a comparison is wanted, None where none is
+    tried_at: Mapped[datetime | None]  # when it was last begun
+    problem: Mapped[str | None] = mapped_column(Text)  # why the last try came to nothing: a code
+
+    __table_args__ = (Index("book_check_wanted_idx", "day", postgresql_where="wanted_at is not null"),)
 
 
 class BookDifference(Base):

@@ -153,6 +153,7 @@ class Attempt(Base):
     checks: Mapped[int] = mapped_column(SmallInteger, default=0)
     redacted_at: Mapped[datetime | None]  # when the provider was made to forget the text
     redactions: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often it was asked to
+    redact_at: Mapped[datetime | None]  # when it is asked again, after it would not
 
     __table_args__ = (
         Index("attempt_number_key", "message_id", "number", unique=True),
@@ -171,7 +172,7 @@ class Attempt(Base):
         Index("attempt_started_idx", "provider", "started_at"),
         Index(
             "attempt_unredacted_idx", "provider", "finished_at",
-            postgresql_where="redacted_at is null and state in ('delivered', 'undelivered', 'failed')",
+            postgresql_where="redacted_at is null and state in ('sent', 'delivered', 'undelivered', 'failed')",
         ),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from outreach.access.sealing import Sealed, vault_of
+from outreach.access.sealing import Sealed, Vault, vault_of
 from outreach.delivery import events, look, spending
 from outreach.delivery.look import LookResult, Seen
 from outreach.delivery.message import body_digest
@@ -34,7 +34,10 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=2)  # between us and the provider
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Seconds: until an unknown is looked up, until absence frees it, and at which ages a silent acceptance is asked about (0: always)."""
+    """Seconds: until an unknown is looked up, until absence frees it, and the ages at which a silent acceptance is asked about.
+
+    An age of 0 is always.
+    """
 
     reconcile: float
     release: float
@@ -146,9 +149,13 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
     for row in session.execute(
         text(DUE),
         {
-            "provider": provider, "reconcile": waits.reconcile, "release": waits.release, "size": size,
-            "polls": list(waits.polls), "oldest": max(waits.polls, default=0.0),
-        },
+            "provider": provider,
+            "reconcile": waits.reconcile,
+            "release": waits.release,
+            "size": size,
+            "polls": list(waits.polls),
+            "oldest": max(waits.polls, default=0.0),
+        },  # fmt: skip
     ):
         looked_at.append(row.id)
         to = None
@@ -215,17 +222,21 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
             s for s in answer.found
             if s.provider_id == one.provider_id
             or (
-                s.token == one.attempt_id
-                if s.token
-                else s.provider_id not in taken and body_digest(vault, s.text) == one.body_digest
+                (s.token or s.provider_id not in taken)
+                and is_of(one.attempt_id, one.body_digest, token=s.token, shown=shown_digest(vault, s.text))
             )
         ]  # fmt: skip
+        # One whose text was redacted, and that is no attempt we know, may be this one as well as not: that proves nothing.
+        unreadable = any(not s.token and not s.text and s.provider_id not in taken for s in answer.found if s not in mine)
         if one.provider_id is None:
-            seen.append(Seen(one.attempt_id, LookResult.FOUND if mine else LookResult.ABSENT))
+            if unreadable and not mine:
+                seen.append(Seen(one.attempt_id, LookResult.UNREACHABLE, "no_text"))
+            else:
+                seen.append(Seen(one.attempt_id, LookResult.FOUND if mine else LookResult.ABSENT))
         if mine:
             standing = min(mine, key=lambda s: s.created_at)
             events.keep(session, provider, report_of(one.attempt_id, standing))
-        elif one.provider_id is None and one.releasable:
+        elif one.provider_id is None and one.releasable and not unreadable:
             free.append(one.attempt_id)
     look.note(session, seen)
     if free:
@@ -234,6 +245,17 @@ def settle(session: Session, provider: str, undecided: Sequence[Undecided], answ
         project(session, released)
         spending.settle(session, free)
         log.info("reconcile.released", attempts=len(released))
+
+
+def is_of(attempt_id: UUID, digest: bytes, *, token: UUID | None, shown: bytes | None) -> bool:
+    """Whether something in a provider's books, which no attempt of ours is known to be, is this attempt: by our token where the
+    books keep it, else by what it says. `digest` is of what was handed over, `shown` of what the books show (`shown_digest`)."""
+    return token == attempt_id if token else shown == digest
+
+
+def shown_digest(vault: Vault, shown: str) -> bytes | None:
+    """None for what says nothing: a text that was redacted is like no other, not even another redacted one."""
+    return body_digest(vault, shown) if shown else None
 
 
 def report_of(attempt_id: UUID, standing: Standing) -> Report:

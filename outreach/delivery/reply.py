@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, func, select, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, SmallInteger, Text, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -59,12 +59,16 @@ class Reply(Base):
     received_at: Mapped[datetime] = mapped_column(default=now)
     handled_at: Mapped[datetime | None]
     handled_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))
+    redacted_at: Mapped[datetime | None]  # as of an `Attempt`
+    redactions: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    redact_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("reply_provider_id_key", "provider", "provider_id", unique=True),
         Index("reply_sender_idx", "sender_index", "received_at"),
         Index("reply_person_idx", "person_id"),
         Index("reply_open_idx", "received_at", postgresql_where="handled_at is null"),
+        Index("reply_unredacted_idx", "provider", "received_at", postgresql_where="redacted_at is null"),
     )
 
 

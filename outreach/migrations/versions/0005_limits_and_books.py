@@ -80,12 +80,16 @@ def upgrade() -> None:
         "book_check",
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ours", sa.Integer(), nullable=False),
         sa.Column("theirs", sa.Integer(), nullable=False),
         sa.Column("agreed", sa.Integer(), nullable=False),
+        sa.Column("wanted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("provider", "day", name=op.f("book_check_pkey")),
     )
+    op.create_index("book_check_wanted_idx", "book_check", ["day"], unique=False, postgresql_where="wanted_at is not null")
     op.create_table(
         "heartbeat",
         sa.Column("name", sa.Text(), nullable=False),
@@ -230,13 +234,20 @@ def upgrade() -> None:
     op.create_index("task_person_idx", "task", ["person_id"], unique=False)
     op.add_column("attempt", sa.Column("redacted_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("attempt", sa.Column("redactions", sa.SmallInteger(), server_default="0", nullable=False))
+    op.add_column("attempt", sa.Column("redact_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("reply", sa.Column("redacted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("reply", sa.Column("redactions", sa.SmallInteger(), server_default="0", nullable=False))
+    op.add_column("reply", sa.Column("redact_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "reply_unredacted_idx", "reply", ["provider", "received_at"], unique=False, postgresql_where="redacted_at is null"
+    )
     op.create_index("attempt_started_idx", "attempt", ["provider", "started_at"], unique=False)
     op.create_index(
         "attempt_unredacted_idx",
         "attempt",
         ["provider", "finished_at"],
         unique=False,
-        postgresql_where="redacted_at is null and state in ('delivered', 'undelivered', 'failed')",
+        postgresql_where="redacted_at is null and state in ('sent', 'delivered', 'undelivered', 'failed')",
     )
     op.add_column("attempt", sa.Column("cost", sa.Numeric(precision=10, scale=4), nullable=True))
     op.add_column("attempt", sa.Column("counted_on", sa.Date(), nullable=True))
@@ -328,9 +339,14 @@ def downgrade() -> None:
     op.drop_index(
         "attempt_unredacted_idx",
         table_name="attempt",
-        postgresql_where="redacted_at is null and state in ('delivered', 'undelivered', 'failed')",
+        postgresql_where="redacted_at is null and state in ('sent', 'delivered', 'undelivered', 'failed')",
     )
     op.drop_index("attempt_started_idx", table_name="attempt")
+    op.drop_index("reply_unredacted_idx", table_name="reply", postgresql_where="redacted_at is null")
+    op.drop_column("reply", "redact_at")
+    op.drop_column("reply", "redactions")
+    op.drop_column("reply", "redacted_at")
+    op.drop_column("attempt", "redact_at")
     op.drop_column("attempt", "redactions")
     op.drop_column("attempt", "redacted_at")
     op.drop_index("task_person_idx", table_name="task")
@@ -340,6 +356,7 @@ def downgrade() -> None:
     op.drop_index("book_difference_check_idx", table_name="book_difference")
     op.drop_index("book_difference_attempt_idx", table_name="book_difference")
     op.drop_table("book_difference")
+    op.drop_index("book_check_wanted_idx", table_name="book_check", postgresql_where="wanted_at is not null")
     op.drop_index("breaker_step_idx", table_name="breaker")
     op.drop_index(
         "breaker_open_key", table_name="breaker", postgresql_nulls_not_distinct=True, postgresql_where="closed_at is null"
