@@ -24,6 +24,7 @@ from outreach.db import now
 from outreach.delivery.look import Look
 from outreach.delivery.message import Attempt, AttemptState, Event, Message, MessageState
 from outreach.delivery.projection import lock, project
+from outreach.delivery.spending import settle
 from outreach.delivery.task import Task, TaskKind
 
 NOTE = "task.note"
@@ -189,6 +190,7 @@ def decide(session: Session, task_id: UUID, decision: Decision, reason: str, *, 
         {"id": attempt.message_id, "handed_over": handed_over, "goes_on": list(GOES_ON), "unknown": MessageState.UNKNOWN},
     )
     project(session, [attempt.message_id])
+    settle(session, [attempt.id])
     session.refresh(task, with_for_update=True)
     task.closed_at, task.closed_by, task.resolution = now(), by.id, decision
     try:
