@@ -87,6 +87,8 @@ class ContactPoint(Base):
     __table_args__ = (
         Index("contact_point_value_key", "kind", "value_index", unique=True),
         Index("contact_point_address_idx", "address_index"),
+        Index("contact_point_unplaced_idx", "id", postgresql_where="kind = 'post' and place_zones is null"),
+        Index("contact_point_complaint_idx", "state_at", postgresql_where="state_reason like '%spam_report'"),
     )
 
 

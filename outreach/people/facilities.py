@@ -18,6 +18,7 @@ from outreach.access.sealing import create_key, keys_for
 from outreach.db import new_id
 from outreach.people.addresses import address as postal
 from outreach.people.addresses.american import Flaw
+from outreach.people.addresses.zones import zones_of_lines
 from outreach.people.contact import VALUE, AddressGrade, ContactKind, ContactPoint
 from outreach.people.custody import ANumberRule, Facility, MailMarking
 from outreach.people.person import Person
@@ -198,6 +199,7 @@ def _post_point(session: Session, facility: Facility, text: str) -> UUID | None:
         return facility.post_point_id
     point_id = new_id()
     sealed = create_key(session, point_id).seal(VALUE, point_id, found.lines)
-    session.add(ContactPoint(id=point_id, kind=ContactKind.POST, value_sealed=sealed, grade=found.grade))
+    zones = list(zones_of_lines(found.lines, found.country))
+    session.add(ContactPoint(id=point_id, kind=ContactKind.POST, value_sealed=sealed, grade=found.grade, place_zones=zones))
     session.flush()
     return point_id

@@ -17,6 +17,7 @@ from outreach.people import denied, file
 from outreach.people.addresses.address import Address
 from outreach.people.addresses.comparing import address_index, compared
 from outreach.people.addresses.regrading import regrade
+from outreach.people.addresses.zones import zones_of_lines
 from outreach.people.contact import (
     COUNTRY,
     VALUE,
@@ -224,6 +225,7 @@ def _make(session: Session, found: Found) -> ContactPoint:
     else:
         country = found.address.country
         point.grade = found.address.grade
+        point.place_zones = list(zones_of_lines(found.value, country))
         point.address_index = address_index(vault, compared(found.value, country))
         point.country_sealed = key.seal(COUNTRY, point_id, country) if country and country != "US" else None
     if found.denied:

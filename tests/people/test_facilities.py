@@ -12,7 +12,7 @@ from outreach.db import new_id
 from outreach.people import facilities
 from outreach.people.addresses.address import from_text
 from outreach.people.addresses.american import Flaw
-from outreach.people.contact import AddressGrade
+from outreach.people.contact import AddressGrade, ContactPoint
 from outreach.people.custody import ANumberRule, Custody, Facility, MailMarking
 from outreach.people.facilities import AddressBlock, MailRules, block_for
 from outreach.people.synth.furnishing import furnish
@@ -88,6 +88,7 @@ def test_a_new_address_is_a_new_contact_point_and_the_same_one_is_not(session: S
 
     change(session, facility, address="PO Box 5002\nSampleton, TX 78799")
     assert facility.post_point_id not in (None, first)
+    assert session.get_one(ContactPoint, facility.post_point_id).place_zones == ["America/Chicago", "America/Denver"]
     change(session, facility, address=" ")
     assert not facilities.listed(session)[0].has_address
     assert facilities.mail_rules(session, [facility.id])[facility.id].address == ()

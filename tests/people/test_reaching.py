@@ -120,7 +120,9 @@ def test_an_address_is_graded_by_everybody_elses_at_once(session: Session, offic
     )  # fmt: skip
 
     assert grade is AddressGrade.CROWDED
-    assert set(session.scalars(sa.select(ContactPoint.grade).where(ContactPoint.kind == ContactKind.POST))) == {"crowded"}
+    points = session.scalars(sa.select(ContactPoint).where(ContactPoint.kind == ContactKind.POST)).all()
+    assert {point.grade for point in points} == {"crowded"}
+    assert all(point.place_zones == ["America/Chicago", "America/Denver"] for point in points)
 
 
 @pytest.mark.parametrize(

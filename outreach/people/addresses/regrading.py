@@ -6,12 +6,19 @@ left good; so it may be repeated, and it takes back what is no longer so.
 """
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import ARRAY, LargeBinary, bindparam, text
+import structlog
+from sqlalchemy import ARRAY, LargeBinary, Row, bindparam, text
 from sqlalchemy.orm import Session
 
+from outreach.access.sealing import Sealed, Vault, vault_of
 from outreach.people import denied
 from outreach.people.addresses.comparing import HALF
+from outreach.people.addresses.zones import zones_of_lines
+from outreach.people.contact import COUNTRY, VALUE
+
+log = structlog.get_logger()
 
 UNITS = 2  # different units given for one house before an address there without a unit is not believed
 # A letter that came back for these reasons says that the person is not there, and nothing about the address.
@@ -66,6 +73,19 @@ _HOUSES = "join unnest(cast(:houses as bytea[])) as wanted (house) on address_in
 _SOME = text(_REGRADE.format(half=HALF, only=_HOUSES)).bindparams(bindparam("houses", type_=ARRAY(LargeBinary)))
 
 
+_UNPLACED = """
+    select cp.id, cp.value_sealed, cp.country_sealed, k.version, k.wrapped
+    from contact_point cp left join data_key k on k.subject_id = cp.id
+    where cp.kind = 'post' and cp.place_zones is null
+    order by cp.id limit :size for no key update of cp skip locked
+"""
+_PLACED = """
+    update contact_point point set place_zones = string_to_array(found.zones, ' ')
+    from unnest(cast(:ids as uuid[]), cast(:zones as text[])) as found (id, zones)
+    where point.id = found.id
+"""
+
+
 def regrade(session: Session, *, reuse_limit: int, indexes: Collection[bytes] | None = None) -> int:
     """Grade addresses by what all of them together say; how many grades changed. Safe to repeat.
 
@@ -83,3 +103,28 @@ def regrade(session: Session, *, reuse_limit: int, indexes: Collection[bytes] | 
         values |= {"houses": sorted({index[:HALF] for index in indexes}), "last": b"\xff" * HALF}
     changed: int = session.execute(statement, values).rowcount  # type: ignore[attr-defined]  # a cursor's result, for an UPDATE
     return changed
+
+
+def place(session: Session, *, size: int) -> int:
+    """Write down in which zones the addresses lie of which nobody has looked yet, `size` at most; how many those were.
+
+    An erased one, and one that does not open, lies nowhere that we could tell.
+    """
+    rows = session.execute(text(_UNPLACED), {"size": size}).all()
+    if rows:
+        vault = vault_of(session)
+        zones = [" ".join(_zones(vault, row)) for row in rows]
+        session.execute(text(_PLACED), {"ids": [row.id for row in rows], "zones": zones})
+    return len(rows)
+
+
+def _zones(vault: Vault, row: Row[Any]) -> tuple[str, ...]:
+    if row.wrapped is None:
+        return ()
+    try:
+        key = vault.open_key(row.id, row.version, row.wrapped)
+        country = key.open(COUNTRY, row.id, row.country_sealed) if row.country_sealed else "US"
+        return zones_of_lines(key.open(VALUE, row.id, row.value_sealed), country)
+    except Sealed:
+        log.error("regrading.field_does_not_open", contact_point=str(row.id))
+        return ()

@@ -276,7 +276,8 @@ class Merge:
         country = key.seal(COUNTRY, point_id, contact.country) if post and contact.country not in (None, "US") else None
         self._rows.add(
             "contact_point", point_id, contact.kind, key.seal(VALUE, point_id, contact.value), index,
-            time_zone(contact.country, contact.time_zones), *_state(contact, self._now), contact.grade,
+            None if post else time_zone(contact.country, contact.time_zones), list(contact.time_zones) if post else None,
+            *_state(contact, self._now), contact.grade,
             address_index(self._vault, contact.house), country, self._now,
         )  # fmt: skip
         self.added.contact_points += 1

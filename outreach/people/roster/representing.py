@@ -318,7 +318,8 @@ class Representing:
         if refused:
             state = (ContactState.BAD, denied.REASON, self._now)
         self._rows.add(
-            "contact_point", point_id, kind, key.seal(VALUE, point_id, value), index, None, *state, grade, None, country, self._now,
+            "contact_point", point_id, kind, key.seal(VALUE, point_id, value), index, None, None, *state, grade, None, country,
+            self._now,
         )  # fmt: skip
         return point_id
 

@@ -9,6 +9,7 @@ from outreach.people import denied
 from outreach.people.addresses import address as postal
 from outreach.people.addresses.address import Address
 from outreach.people.addresses.comparing import House, compared
+from outreach.people.addresses.zones import zones_of_lines
 from outreach.people.contact import AddressGrade, ContactKind, ContactRole, Safety
 from outreach.people.custody import Custody
 from outreach.people.person import NameKind, Posture, Precision
@@ -407,7 +408,8 @@ def _post(work: _Work, address: Address) -> Contact:
         work.remark(Field.ADDRESS_LINE_1 if Field.ADDRESS_LINE_1 in work.headers else Field.ADDRESS, _REMARKS[grade])
     return Contact(
         ContactKind.POST, address.lines, role, safety, confirmed_on, country=address.country, grade=grade,
-        house=compared(address.lines, address.country), denied=grade is AddressGrade.DENIED,
+        time_zones=zones_of_lines(address.lines, address.country), house=compared(address.lines, address.country),
+        denied=grade is AddressGrade.DENIED,
     )  # fmt: skip
 
 

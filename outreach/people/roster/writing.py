@@ -22,9 +22,9 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "id": "uuid", "person_id": "uuid", "value_sealed": "bytea", "value_index": "bytea", "created_at": "timestamptz",
     },
     "contact_point": {
-        "id": "uuid", "kind": "text", "value_sealed": "bytea", "value_index": "bytea", "time_zone": "text", "state": "text",
-        "state_reason": "text", "state_at": "timestamptz", "grade": "text", "address_index": "bytea", "country_sealed": "bytea",
-        "created_at": "timestamptz",
+        "id": "uuid", "kind": "text", "value_sealed": "bytea", "value_index": "bytea", "time_zone": "text",
+        "place_zones": "text[]", "state": "text", "state_reason": "text", "state_at": "timestamptz", "grade": "text",
+        "address_index": "bytea", "country_sealed": "bytea", "created_at": "timestamptz",
     },
     "attorney": {
         "id": "uuid", "name_sealed": "bytea", "firm_sealed": "bytea", "bar_state": "text", "bar_number_sealed": "bytea",

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.orm import Session
 
-from outreach.access.sealing import vault_of
+from outreach.access.sealing import erase, key_for, vault_of
 from outreach.people import denied
 from outreach.people.addresses.address import from_text
 from outreach.people.addresses.comparing import address_index, compared
-from outreach.people.addresses.regrading import regrade
+from outreach.people.addresses.regrading import place, regrade
+from outreach.people.contact import COUNTRY, ContactKind, ContactPoint, ContactRole, ContactState
 from outreach.people.contact import AddressGrade as G
-from outreach.people.contact import ContactKind, ContactPoint, ContactRole, ContactState
 from tests.factories import make_contact, make_person
 
 Give = Callable[..., ContactPoint]
@@ -150,3 +150,21 @@ def test_general_delivery_is_never_crowded(session: Session, give: Give) -> None
 
     regrade(session, reuse_limit=1)
     assert grades(session, *points) == [G.GOOD] * 3
+
+
+def test_addresses_that_were_written_before_there_were_zones_get_theirs_once(session: Session, give: Give) -> None:
+    old, erased, broken, looked_at = (give(HOUSE) for _ in range(4))
+    abroad = give("12 Calle Muestra\nCiudad de Guatemala\nGuatemala", country_sealed=None)
+    abroad.country_sealed = key_for(session, abroad.id).seal(COUNTRY, abroad.id, "GT")
+    erase(session, erased.id)
+    broken.value_sealed = b"x"
+    looked_at.place_zones = ["America/Denver"]
+    session.flush()
+
+    assert [place(session, size=3), place(session, size=3), place(session, size=3)] == [3, 1, 0]
+    for point in (old, erased, broken, looked_at, abroad):
+        session.refresh(point)
+    assert old.place_zones == ["America/Chicago", "America/Denver"]
+    assert (erased.place_zones, broken.place_zones) == ([], [])
+    assert abroad.place_zones == ["America/Guatemala"]
+    assert looked_at.place_zones == ["America/Denver"]

@@ -573,6 +573,7 @@ def test_addresses_are_graded_by_what_all_of_them_say(bring: Bring, sessions: se
     (abroad,) = (post for post in posts if post.country_sealed)
     assert abroad.country_sealed
     assert keys[abroad.id].open(COUNTRY, abroad.id, abroad.country_sealed) == "GT"
+    assert (abroad.place_zones, abroad.time_zone) == (["America/Guatemala"], None)
 
 
 def test_an_address_becomes_crowded_by_a_later_roster(bring: Bring, sessions: sessionmaker[Session]) -> None:
