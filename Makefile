@@ -11,7 +11,7 @@ vendor := outreach/web/static/vendor/.complete
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo run test check fix lock catalogues migration bench clean
+.PHONY: help setup setup-dev demo run test chaos check fix lock catalogues migration bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ run: setup ## Start the whole system without demonstration data
 
 test: setup-dev ## Run all tests against real engines; ARGS="-k words" picks some
 	@$(venv)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+chaos: setup-dev ## Kill, freeze and crash everything while 6,252 people are told, and judge it; SMALL=1, SEED=n, MACHINES=2
+	@$(venv)/python -m tests.chaos$(if $(MACHINES),.two_machines) $(if $(SMALL),--small) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: setup-dev ## Everything a change must pass: format, lint, types, catalogues, migrations, tests
 	$(venv)/ruff format --check .
