@@ -232,6 +232,12 @@ class Stage:
                 row.state: row.n for row in session.execute(sa.text(f"select state, count(*) as n from {table} group by state"))
             }
 
+    def breakers(self) -> list[tuple[str, str, str | None]]:
+        """The open breakers: their kind, the provider that is stopped (or "step"), and the code."""
+        opened = "select kind, coalesce(provider, 'step') as stopped, code from breaker where closed_at is null order by 1, 2"
+        with self.sessions() as session:
+            return [(row.kind, row.stopped, row.code) for row in session.execute(sa.text(opened))]
+
     def outcomes(self) -> dict[str, int]:
         """Outcomes of the campaign, as "state" or "state:reason"."""
         with self.sessions() as session:

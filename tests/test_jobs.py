@@ -99,7 +99,7 @@ def test_a_real_worker_does_the_whole_job_though_redis_is_flushed_and_leaves_no_
         """What the ticker does, and a look at everything that Redis holds."""
         nonlocal seen
         with stage.sessions() as session:
-            for job in jobs.due(session):
+            for job in jobs.due(session, jobs.carriers(stage.settings)):
                 jobs.ring(stage.settings, job)
         seen += everything(redis)
 
@@ -222,7 +222,7 @@ def test_a_ring_without_redis_says_so_and_raises_nothing(stage: Stage) -> None:
 def test_the_ticker_rings_for_what_postgres_says_is_due_and_for_nothing_else(stage: Stage) -> None:
     def due() -> list[str]:
         with stage.sessions() as session:
-            return [job.__name__ for job in jobs.due(session)]
+            return [job.__name__ for job in jobs.due(session, jobs.carriers(stage.settings))]
 
     stage.cast(2)
     assert due() == []

@@ -16,16 +16,19 @@ def command() -> None:
     from sqlalchemy.exc import OperationalError
 
     from outreach import jobs
+    from outreach.delivery import heartbeat
 
     logs.start()
     machine = jobs.machine()
     chosen = machine.settings
+    by = jobs.carriers(chosen)
     swept_at = 0.0
     while True:
         began = time.monotonic()
         try:
-            with machine.sessions() as session:
-                wanted = jobs.due(session)
+            with machine.sessions.begin() as session:
+                heartbeat.beat(session, heartbeat.TICKER)
+                wanted = jobs.due(session, by)
         except OperationalError as error:
             log.error("ticker.database_unreachable", error=type(error).__name__)
             wanted = []

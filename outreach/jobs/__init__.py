@@ -58,6 +58,7 @@ from outreach.jobs.machine import (
     text_provider,
 )
 from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
+from outreach.notices.channel import Channel
 from outreach.people import imminent  # noqa: F401  # a table
 from outreach.people.addresses import regrading
 from outreach.people.roster import importing
@@ -75,6 +76,7 @@ __all__ = [
     "NotAllowed",
     "apply_due",
     "apply_events",
+    "carriers",
     "check_roster",
     "dispatch",
     "dispatch_letters",
@@ -249,6 +251,12 @@ def sweep_once(m: Machine) -> sweep.Swept:
     for step in steps:
         with m.sessions.begin() as session:
             planned += plan.plan(session, step)
+    grace = advance.Grace(timedelta(hours=s.text_report_grace_hours), timedelta(hours=s.mail_report_grace_hours))
+    with m.sessions() as session:
+        ahead = advance.steps_ahead(session)
+    for step in ahead:
+        with m.sessions.begin() as session:
+            planned += advance.advance(session, step, grace)
     if planned:
         with m.sessions.begin() as session:
             plan.refresh_statistics(session)
@@ -265,6 +273,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
     if s.post_provider == PostGridLetters.name:
         letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_days_before_silence))
         asked += reconcile.reconcile(m.sessions, mail_house(s), letters)
+    with m.sessions.begin() as session:
+        exhausted.open_and_close(session)
     with m.sessions.begin() as session:
         opened, closed = undecided.open_and_close(
             session, hours=s.undecided_after_hours, release=s.release_after_seconds, mute=mute(s)

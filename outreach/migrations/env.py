@@ -24,6 +24,7 @@ TABLES = (
     "campaigns.rules",
     "delivery.books",
     "delivery.breaker",
+    "delivery.heartbeat",
     "delivery.incarnation",
     "delivery.letter",
     "delivery.limits",

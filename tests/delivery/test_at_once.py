@@ -73,7 +73,7 @@ def test_a_refusal_is_recorded_while_the_phone_says_stop_and_nothing_deadlocks(s
     def write_down(chunk: list[Result]) -> Callable[[], None]:
         def act() -> None:
             with stage.sessions.begin() as session:
-                record(session, chunk, Limits(3, 60, 5), "twilio")
+                record(session, chunk, Limits(3, 60), "twilio")
 
         return act
 

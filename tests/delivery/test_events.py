@@ -23,7 +23,7 @@ from tests.factories import make_account, make_incident
 from tests.stage import make_notice, make_recipients, make_running
 
 RULES = Rules(HOUSE, LEASE, "twilio")
-LIMITS = Limits(attempts=3, retry_seconds=60, filtered=5)
+LIMITS = Limits(attempts=3, retry_seconds=60)
 
 
 class Journey:
@@ -63,7 +63,7 @@ class Journey:
         return events.keep(self.session, "twilio", report) == 1
 
     def apply(self) -> None:
-        events.apply(self.session, size=100, meaning=jobs.meaning, limits=lambda _: LIMITS, filtered=LIMITS.filtered)
+        events.apply(self.session, size=100, meaning=jobs.meaning, limits=lambda _: LIMITS)
 
     def hear_all(self, reports: Sequence[tuple[str, str | None]], *, at_once: bool) -> None:
         for status, code in reports:

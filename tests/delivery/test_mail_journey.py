@@ -113,7 +113,7 @@ def test_a_redis_that_was_emptied_loses_nothing(stage: Stage) -> None:
     with Redis.from_url(stage.settings.redis_url) as client:
         client.flushdb()
     with stage.sessions() as session:
-        assert jobs.dispatch_mail in jobs.due(session), "PostgreSQL knows what there is to do"
+        assert jobs.dispatch_mail in jobs.due(session, jobs.carriers(stage.settings)), "PostgreSQL knows what there is to do"
     stage.run_until_quiet()
     assert stage.outcomes() == {"reached": 1}
 

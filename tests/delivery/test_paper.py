@@ -33,7 +33,7 @@ def test_one_letter_that_a_mail_house_cannot_post_does_not_close_the_facility_fo
     office.person(Custody.DETAINED, "Sample Center"), office.person(Custody.DETAINED, "Sample Center")
     home = office.address(office.person())
     office.launch(Channel.LETTER)
-    limits = Limits(attempts=3, retry_seconds=60, filtered=5)
+    limits = Limits(attempts=3, retry_seconds=60)
     letters = claim_letters(office.session, Channel.LETTER, 500, Rules(HOUSE, LEASE, PostGridLetters.name), PAPER)[0]
     refused = next(one for one in letters if one.facility_id), next(one for one in letters if one.facility_id is None)
     for one in refused:
@@ -43,7 +43,7 @@ def test_one_letter_that_a_mail_house_cannot_post_does_not_close_the_facility_fo
         else:
             report = Report(f"key {one.token}", one.token, f"letter_{one.token.hex}", "cancelled", "failed", "undeliverable")
             events.keep(office.session, PostGridLetters.name, report)
-            events.apply(office.session, size=10, meaning=jobs.meaning, limits=lambda _: limits, filtered=5)
+            events.apply(office.session, size=10, meaning=jobs.meaning, limits=lambda _: limits)
     rows = office.session.execute(sa.text("select id, state from contact_point where kind = 'post'"))
     states = {row.id: row.state for row in rows}
     assert states.pop(home.id) == "bad"

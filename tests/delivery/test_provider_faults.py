@@ -96,18 +96,18 @@ def test_a_wait_that_the_carrier_asks_for_is_kept(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("refusal", [{"code": 20003, "http_status": 401}, {"code": 21606}, {"code": 29999, "http_status": 403}])
-def test_a_fault_of_our_own_account_pauses_everything_and_costs_nobody_anything(stage: Stage, refusal: dict[str, int]) -> None:
+def test_a_fault_of_our_own_account_stops_the_provider_and_costs_nobody_anything(stage: Stage, refusal: dict[str, int]) -> None:
     stage.cast(COUNT)
     stage.plan()
     rule = stage.control.fault("refuse", **refusal)
     stage.dispatch()
-    assert stage.scalar("select state_reason from campaign") == f"configuration:{refusal['code']}"
+    assert stage.breakers() == [("configuration", "twilio", str(refusal["code"]))]
     assert stage.states() == {"ready": COUNT}
     assert stage.outcomes() == {"in_progress": COUNT}
-    assert stage.scalar("select count(*) from audit_entry where action = 'campaign.pause'") == 1
+    assert stage.scalar("select count(*) from audit_entry where action = 'breaker.open'") == 1
     assert stage.dispatch() == 0
     stage.control.remove_fault(rule)
-    stage.execute("update campaign set state = 'running'")
+    stage.execute("update breaker set closed_at = now()")
     stage.run_until_quiet()
     assert stage.outcomes() == REACHED
     stage.check_promises()
@@ -131,24 +131,27 @@ def test_back_off_spends_no_try_and_a_transient_refusal_spends_one(stage: Stage)
 
 
 @pytest.mark.parametrize("stage", [{"filtered_limit": "3", "sms_batch": "2", "sms_in_flight": "1"}], indirect=True)
-def test_a_carriers_filter_pauses_the_campaign_before_it_spoils_everybody(stage: Stage) -> None:
+def test_a_carriers_filter_stops_the_step_before_it_spoils_everybody(stage: Stage) -> None:
     stage.cast(10)
     stage.plan()
     stage.control.fault("refuse", code=30007)
     stage.dispatch()
-    assert stage.scalar("select state_reason from campaign") == "filtered"
+    assert stage.breakers() == [("filtered", "step", "30007")]
     assert stage.states() == {"failed": 4, "ready": 6}  # the batch in which the third refusal came is the last one
 
 
 @pytest.mark.parametrize("stage", [{"filtered_limit": "3"}], indirect=True)
-@pytest.mark.parametrize(("code", "reason"), [(30007, "filtered"), (30002, "configuration:30002")])
-def test_reports_of_a_filter_or_of_our_account_pause_the_campaign_too(stage: Stage, code: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "kind", "stopped"),
+    [(30007, "filtered", "step"), (30034, "filtered", "twilio"), (30002, "configuration", "twilio")],
+)
+def test_reports_of_a_filter_or_of_our_account_stop_what_they_are_about(stage: Stage, code: int, kind: str, stopped: str) -> None:
     stage.cast(4)
     stage.plan()
     stage.control.fault("fate", status="undelivered", code=code)
     stage.dispatch()
     stage.callbacks()
-    assert stage.scalar("select state_reason from campaign") == reason
+    assert stage.breakers() == [(kind, stopped, str(code))]
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "drop_before"])

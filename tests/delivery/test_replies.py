@@ -60,7 +60,7 @@ class Correspondence:
     def send(self, verdict: Verdict = Verdict.ACCEPTED) -> int:
         batch = claim(self.session, "sms", 100, Rules(HOUSE, LEASE, "twilio"))
         results = [Result(c.message_id, Receipt(c.envelope.token, verdict, f"SM{c.envelope.token.hex}")) for c in batch.claimed]
-        record(self.session, results, Limits(3, 60, 5), "twilio")
+        record(self.session, results, Limits(3, 60), "twilio")
         return len(results)
 
     def deliver(self) -> None:
