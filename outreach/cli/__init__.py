@@ -24,6 +24,7 @@ COMMANDS = {
     "letters": "Draw every page of every letter layout, to be looked at.",
     "migrate": "Bring the database up to date.",
     "migration": "Write the next migration from the models, or check that none is missing.",
+    "reconcile": "After a restore: read the providers' books, and let the engine send again.",
     "run": "Start everything on this machine, without demonstration data.",
     "sandbox": "Run the sandbox carrier: it speaks Twilio's protocol and sends no real text.",
     "synth": "Write rosters of people who do not exist, for tests and demonstrations.",

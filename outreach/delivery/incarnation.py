@@ -137,4 +137,4 @@ def thaw(session: Session, deployment: str, by: Actor, **figures: object) -> Non
         {"deployment": deployment},
     )
     log.warning("incarnation.thawed")
-    audit.record(session, by, "incarnation.thaw", "incarnation", **figures)
+    audit.record(session, by, "incarnation.thaw", "incarnation", None, **figures)
