@@ -245,7 +245,6 @@ FILTERED = """
     ) s
 """
 
-
 CLOSED = """
     select kind, coalesce(provider, cast(step_id as text)) as whose, max(closed_at) as at from breaker
     where closed_at is not null and (provider = cast(:provider as text) or step_id = any(cast(:steps as uuid[])))

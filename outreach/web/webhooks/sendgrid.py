@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from outreach import jobs
 from outreach.access.sealing import vault_of
-from outreach.delivery import closing, events, mail_reply
+from outreach.delivery import breaker, closing, events, mail_reply
+from outreach.jobs.machine import tolerance
 from outreach.providers import sendgrid_inbound
-from outreach.providers.contract import Forged, Malformed, Objected, Report
+from outreach.providers.contract import Forged, Malformed, Objected, Objection, Report
 from outreach.providers.sendgrid import SendGridMail
 from outreach.web.gate import callback, takes
 from outreach.web.panel import panel
@@ -50,6 +51,10 @@ def about_mails() -> ResponseReturnValue:
         closed = closing.object_to(session, objections) if objections else 0
     if objections:
         log.info("sendgrid.objections", of=len(objections), closed=closed)
+    if any(isinstance(one, Objected) and one.objection is Objection.SPAM_REPORT for one in found):
+        # In a transaction of its own: what a breaker waits for comes before the audit log, which the one above has written to.
+        with panel().sessions.begin() as session:
+            breaker.trip(session, breaker.of_complaints(session, provider.name, tolerance(panel().settings)))
     return "", 204
 
 
