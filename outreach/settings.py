@@ -97,6 +97,8 @@ class Settings:
     reconcile_after_seconds: int
     release_after_seconds: int
     poll_after_seconds: int
+    text_report_grace_hours: float
+    mail_report_grace_hours: float
     undecided_after_hours: float
     filtered_limit: int
     breaker_sample: int

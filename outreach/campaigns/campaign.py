@@ -116,6 +116,10 @@ class Step(Base):
 
     __table_args__ = (Index("step_position_key", "campaign_id", "position", unique=True),)
 
+    @property
+    def waits_for_approval(self) -> bool:
+        return self.added_at is not None and self.approved_at is None
+
 
 @dataclass(frozen=True, slots=True)
 class Waves:

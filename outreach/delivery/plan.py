@@ -1,5 +1,7 @@
 """Planning: freeze the audience of a step, and decide on the messages. One statement for everybody; no loop over people."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -33,21 +35,25 @@ FIRST_STEP = """
 """
 
 # One decision per step and contact point: where the step has written there already (about others, who share the phone; or about
-# other clients of the attorney), nothing is decided on again. What was cancelled because somebody had moved is, once they are back.
+# other clients of the attorney), nothing is decided on again. What was cancelled because somebody had moved is, once they are back;
+# so is what was cancelled about others only.
 TAKEN = """
-    (cast(:changed_since as timestamptz) is not null and exists (
+    (:written and exists (
         select 1 from message m
         where m.step_id = :step and m.contact_point_id = d.contact_point_id and m.language = d.language and {same_message}
           and not (m.state = 'cancelled' and {wanted_again})
     ))
 """
-BACK = """exists (
+BACK = """(exists (
     select 1 from custody_event ce where ce.person_id = d.person_id and ce.recorded_at > m.updated_at - interval '{seconds} seconds'
-)"""
+) or not exists (
+    select 1 from message_person mp where mp.message_id = m.id and mp.person_id = d.person_id
+))"""
 
 # A later step is for whoever has not answered that they have it. Who was left out at the start is decided afresh: a text may
 # have been approved, a phone confirmed, a person released since. `changed_since` is for who has become somebody for this step since
-# it was planned: whoever has a message of it that still counts is left alone.
+# it was planned: whoever has a message of it that still counts is left alone. Somebody who was tried stays "not reached", with what
+# became of it, when the next step is not for them: a report may still come that says otherwise.
 LATER_STEP = """
     fresh as (
         select d.*, {taken} as taken from decided d
@@ -61,14 +67,18 @@ LATER_STEP = """
         ))
     ),
     wanted as materialized (
-        select person_id, attorney_id, contact_point_id, language, rendition_id from fresh
-        where excluded is null and exhausted is null and not taken
+        select f.person_id, f.attorney_id, f.contact_point_id, f.language, f.rendition_id from fresh f
+        where f.excluded is null and f.exhausted is null and not f.taken {together}
     ),
     changing as (
         select o.campaign_id, o.person_id, f.excluded, coalesce(f.exhausted, case when f.taken then 'not_planned' end) as exhausted
         from outcome o join fresh f on f.person_id = o.person_id
-        where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded')
+        where o.campaign_id = :campaign and o.state in ('exhausted', 'excluded') {theirs}
           and not (o.state = 'exhausted' and f.excluded is null and (f.taken or coalesce(f.exhausted in {nothing}, false)))
+          and not (o.state = 'exhausted' and f.excluded is not null and exists (
+              select 1 from message_person mp join message m on m.id = mp.message_id
+              where mp.person_id = o.person_id and m.campaign_id = o.campaign_id and m.attorney_id is null
+          ))
         order by o.campaign_id, o.person_id for update of o
     ),
     standing as (
@@ -80,6 +90,16 @@ LATER_STEP = """
     )
 """.replace("{nothing}", audience.NOTHING)
 
+# Ahead of a step's time it is decided for `:moving` people only; and whoever shares the phone or mailbox that one of them is
+# written to, in the same language, is in the same message, because the step writes there once.
+TOGETHER = """
+    and (f.person_id = any(:moving) or (f.contact_point_id, f.language) in (
+        select other.contact_point_id, other.language from fresh other
+        where other.person_id = any(:moving) and other.excluded is null and other.exhausted is null and not other.taken
+    ))
+"""
+THEIRS = "and (f.person_id = any(:moving) or f.person_id in (select person_id from wanted))"
+
 # The attorneys' track stands beside the people's own and never changes it. A client whom the attorney has been told about, or whom
 # a message of this step to them is about, is not written about again.
 ATTORNEYS_STEP = """
@@ -88,7 +108,7 @@ ATTORNEYS_STEP = """
         join outcome o on o.campaign_id = :campaign and o.person_id = d.person_id
         left join counsel_outcome co on co.campaign_id = :campaign and co.person_id = d.person_id and co.attorney_id = d.attorney_id
         where d.applicable and d.attorney_id is not null and co.state is distinct from 'told'
-          and (cast(:changed_since as timestamptz) is null or not exists (
+          and not (:written and exists (
               select 1 from message_person mp join message m on m.id = mp.message_id
               where mp.person_id = d.person_id and m.step_id = :step and m.attorney_id = d.attorney_id and m.state <> 'cancelled'
           ))
@@ -147,7 +167,7 @@ MESSAGES = """,
         insert into message (id, step_id, campaign_id, contact_point_id, person_id, attorney_id, rendition_id, channel, language,
             state, due_at, attempts, created_at, updated_at)
         select message_id, :step, :campaign, contact_point_id, {about_one}, attorney_id, rendition_id, :channel, language,
-            'ready', now(), 0, now(), now()
+            'ready', {due}, 0, now(), now()
         from addressed where first
         {on_conflict}
         returning id
@@ -161,6 +181,11 @@ MESSAGES = """,
 """
 
 
+# Messages go in the order in which they are due. A first wave is to show how each language fares, so one of each is due before the
+# next of any, whoever it is: in the order of the roster the first hundred may be of one country, or of one place of detention.
+MIXED = """now() - interval '1 second'
+    + least(row_number() over (partition by language order by random()), 999999) * interval '1 microsecond'"""
+
 # A message of this very decision that was cancelled is ready again, instead of a second one.
 EARLIER = """coalesce((
     select m.id from message m
@@ -172,16 +197,19 @@ READY_AGAIN = """on conflict (step_id, contact_point_id, language, person_id, at
 
 
 @cache
-def _statement(channel: Channel, *, first: bool, again: bool) -> str:
-    """Everything that planning a step does, for everybody at once; `again`: about who has moved since it was planned."""
-    about_one = "person_id" if channel in (Channel.LETTER, Channel.HAND) else "cast(null as uuid)"
-    same_person = "m.person_id = d.person_id" if channel in (Channel.LETTER, Channel.HAND) else "m.person_id is null"
+def _statement(channel: Channel, *, first: bool, again: bool, ahead: bool, mixed: bool) -> str:
+    """Everything that planning a step does, for everybody at once. `again`: it has messages already; `ahead`: before its time."""
+    # The attorney of somebody who cannot wait is told about them alone: the others' message comes at its time.
+    alone = channel in (Channel.LETTER, Channel.HAND) or (ahead and channel.to_attorney)
+    about_one = "person_id" if alone else "cast(null as uuid)"
+    same_person = "m.person_id = d.person_id" if alone else "m.person_id is null"
     same_attorney = "m.attorney_id = d.attorney_id" if channel.to_attorney else "m.attorney_id is null"
     same = f"{same_person} and {same_attorney}"
     back = "true" if channel.to_attorney else BACK.format(seconds=UNCOMMITTED.total_seconds())
     taken = TAKEN.format(same_message=same, wanted_again=back)
     writing = FIRST_STEP if first and not channel.to_attorney else ATTORNEYS_STEP if channel.to_attorney else LATER_STEP
     writing = writing.replace("{taken}", taken)
+    writing = writing.replace("{together}", TOGETHER if ahead else "").replace("{theirs}", THEIRS if ahead else "")
     fast = first and not channel.to_attorney
     messages = MESSAGES.format(
         about_one=about_one,
@@ -189,9 +217,10 @@ def _statement(channel: Channel, *, first: bool, again: bool) -> str:
         on_conflict="" if fast else READY_AGAIN if again else "on conflict do nothing",
         on_conflict_about="on conflict do nothing" if again else "",
         only_decided="" if fast else "where message_id in (select id from decision)",
+        due=MIXED if mixed else "now()",
     )
     decided = f"decided as (select * from decided_{channel})"
-    return f"with {audience.AUDIENCE}, {audience.decided(channel)}, {decided}, {writing} {messages}"
+    return f"with {audience.AMONG if ahead else audience.AUDIENCE}, {audience.decided(channel)}, {decided}, {writing} {messages}"
 
 
 def plan(session: Session, step_id: UUID) -> int:
@@ -206,22 +235,53 @@ def plan(session: Session, step_id: UUID) -> int:
     intent = campaign.get(session, step.campaign_id)
     if intent.state != CampaignState.RUNNING:
         return 0
-    messages = _decide(session, step, intent, first=step.position == 1, changed_since=None)
+    written = session.scalar(text("select exists (select 1 from message where step_id = :step)"), {"step": step.id})
+    if written:  # ahead of its time, see `delivery.advance`
+        lock_cancelled(session, [step])
+    messages = decide(session, step, intent, first=step.position == 1, written=bool(written))
     step.planned_at = now()
     session.flush()
     return messages
 
 
-def _decide(session: Session, step: Step, intent: Campaign, *, first: bool, changed_since: datetime | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """For whom a step is decided ahead of its time: the `moving`, and those of `among` who share what these are written to."""
+
+    moving: list[UUID]
+    among: list[UUID]
+
+
+def decide(
+    session: Session,
+    step: Step,
+    intent: Campaign,
+    *,
+    first: bool = False,
+    written: bool = False,
+    changed_since: datetime | None = None,
+    ahead: Ahead | None = None,
+) -> int:
+    """Write the messages of a step; the number of them. `written`: it may have some already. The step is locked by the caller."""
     channel = Channel(step.channel)
     values = audience.parameters(intent.notice_id, intent.audience, {channel: step.custodies})
-    values |= {"campaign": intent.id, "step": step.id, "channel": channel, "changed_since": changed_since}
-    if channel.to_attorney:
+    values |= {"campaign": intent.id, "step": step.id, "channel": channel, "changed_since": changed_since, "written": written}
+    if ahead is not None:
+        values |= {"moving": ahead.moving, "among": ahead.among}
+    elif channel.to_attorney:
         if first:
             session.execute(text(STANDING), values)
         session.execute(text(COUNSEL), values)
-    statement = _statement(channel, first=first, again=changed_since is not None)
+    statement = _statement(channel, first=first, again=written, ahead=ahead is not None, mixed=intent.canary is not None)
     return int(session.execute(text(statement), values).one().messages)
+
+
+def lock_cancelled(session: Session, steps: Sequence[Step]) -> None:
+    """Before any outcome, as `projection` orders them: some of these messages may be ready again."""
+    session.execute(
+        text("select 1 from message where step_id = any(:steps) and state = 'cancelled' order by id for no key update"),
+        {"steps": [step.id for step in steps]},
+    )
 
 
 def revisit(session: Session) -> int:
@@ -237,17 +297,13 @@ def revisit(session: Session) -> int:
         .order_by(Step.campaign_id, Step.position)
         .with_for_update(of=Step, skip_locked=True)
     ).all()
-    # Before any outcome, as `projection` orders them: some of these may be ready again.
-    session.execute(
-        text("select 1 from message where step_id = any(:steps) and state = 'cancelled' order by id for no key update"),
-        {"steps": [step.id for step in steps]},
-    )
+    lock_cancelled(session, steps)
     added = 0
     for step in steps:
         assert step.planned_at is not None  # asked for above
         step.revisited_at = now()
         since = step.planned_at - UNCOMMITTED
-        added += _decide(session, step, campaign.get(session, step.campaign_id), first=False, changed_since=since)
+        added += decide(session, step, campaign.get(session, step.campaign_id), written=True, changed_since=since)
     session.flush()
     return added
 
@@ -279,15 +335,19 @@ def refresh_statistics(session: Session) -> None:
 
 
 def due_steps(session: Session) -> list[UUID]:
-    """Steps of running campaigns whose time has come and that are not planned yet, first rungs first."""
+    """Steps of running campaigns whose time has come and that are not planned yet, first rungs first.
+
+    A step that was added waits for its approval and counts its hours from there, whatever the others wait for.
+    """
     rows = session.execute(
         text("""
             select s.id from step s join campaign c on c.id = s.campaign_id
-            where c.state = 'running' and s.planned_at is null
-              and c.launched_at + s.wait_hours * interval '1 hour' <= now()
+            where c.state = 'running' and s.planned_at is null and (s.added_at is null or s.approved_at is not null)
+              and coalesce(s.approved_at, c.launched_at) + s.wait_hours * interval '1 hour' <= now()
               and not exists (
                   select 1 from step before
                   where before.campaign_id = s.campaign_id and before.position < s.position and before.planned_at is null
+                    and (s.added_at is null or before.position = 1)
               )
             order by s.position, c.launched_at
         """)

@@ -1,11 +1,17 @@
-"""Tasks: what the engine cannot do or decide by itself, and so puts before a person, once, with all that is known."""
+"""Tasks: what the engine cannot do or decide by itself, and so puts before a person, once, with all that is known.
 
+What each kind is about, when it opens and how it is closed: `exhausted` and `undecided`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.db import Base, new_id, now
 
@@ -40,6 +46,85 @@ class Task(Base):
             "task_open_key", "kind", "campaign_id", "person_id", "attempt_id", unique=True, postgresql_nulls_not_distinct=True,
             postgresql_where="closed_at is null",
         ),
+        Index("task_waiting_idx", "opened_at", "id", postgresql_where="closed_at is null"),
         Index("task_person_idx", "person_id"),
         Index("task_attempt_idx", "attempt_id"),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which tasks to list; None: any."""
+
+    kind: TaskKind | None = None
+    campaign_id: UUID | None = None
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A task as a list shows it, with ids only. `reason`: why nothing has reached them; `channel`: the attempt's."""
+
+    id: UUID
+    kind: TaskKind
+    campaign_id: UUID
+    campaign: str
+    person_id: UUID | None
+    protected: bool
+    reason: str | None
+    channel: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    resolution: str | None
+
+
+CHOSEN = """
+    from task t
+    where t.closed_at is {closed} and (cast(:kind as text) is null or t.kind = :kind)
+      and (cast(:campaign as uuid) is null or t.campaign_id = :campaign)
+"""
+# The page of ids first: what is shown of each is joined to those only.
+LINES = """
+    select t.*, c.title, coalesce(p.protected, false) as protected, o.reason, a.channel, by.name as closed_by_name
+    from (
+        select t.* {chosen}
+        order by {order} limit :limit offset :offset
+    ) t
+    join campaign c on c.id = t.campaign_id
+    left join person p on p.id = t.person_id
+    left join outcome o on o.campaign_id = t.campaign_id and o.person_id = t.person_id
+    left join attempt a on a.id = t.attempt_id
+    left join account by on by.id = t.closed_by
+    order by {order}
+"""
+
+
+def lines(session: Session, query: Query, *, limit: int, offset: int) -> tuple[Sequence[Line], int]:
+    """A page of the tasks that fit, and how many fit: of the open ones the oldest first, of the closed ones the newest."""
+    values = {"kind": query.kind, "campaign": query.campaign_id}
+    chosen = CHOSEN.format(closed="not null" if query.closed else "null")
+    total = session.scalar(text(f"select count(*) {chosen}"), values) or 0
+    listed = LINES.format(chosen=chosen, order="t.closed_at desc, t.id" if query.closed else "t.opened_at, t.id")
+    rows = session.execute(text(listed), values | {"limit": limit, "offset": offset})
+    return [
+        Line(
+            row.id, TaskKind(row.kind), row.campaign_id, row.title, row.person_id, row.protected, row.reason, row.channel,
+            row.opened_at, row.closed_at, row.closed_by_name, row.resolution,
+        )
+        for row in rows
+    ], total  # fmt: skip
+
+
+def open_by_kind(session: Session) -> Counter[TaskKind]:
+    """How many tasks of each kind are open."""
+    rows = session.execute(select(Task.kind, func.count()).where(Task.closed_at.is_(None)).group_by(Task.kind))
+    return Counter({TaskKind(kind): count for kind, count in rows})
+
+
+def campaigns(session: Session) -> Sequence[tuple[UUID, str]]:
+    """The campaigns that have tasks, open or closed, the newest first."""
+    rows = session.execute(
+        text("select id, title from campaign where id in (select campaign_id from task) order by created_at desc")
+    )
+    return [(row.id, row.title) for row in rows]

@@ -25,9 +25,11 @@ from sqlalchemy.orm import Session
 
 from outreach.db import now
 from outreach.delivery import (  # noqa: F401  # those not used here yet are tables
+    advance,
     books,
     breaker,
     events,
+    exhausted,
     heartbeat,
     incarnation,
     look,

@@ -232,6 +232,7 @@ def upgrade() -> None:
         postgresql_where="closed_at is null",
     )
     op.create_index("task_person_idx", "task", ["person_id"], unique=False)
+    op.create_index("task_waiting_idx", "task", ["opened_at", "id"], unique=False, postgresql_where="closed_at is null")
     op.add_column("attempt", sa.Column("redacted_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("attempt", sa.Column("redactions", sa.SmallInteger(), server_default="0", nullable=False))
     op.add_column("attempt", sa.Column("redact_at", sa.DateTime(timezone=True), nullable=True))
@@ -349,6 +350,7 @@ def downgrade() -> None:
     op.drop_column("attempt", "redact_at")
     op.drop_column("attempt", "redactions")
     op.drop_column("attempt", "redacted_at")
+    op.drop_index("task_waiting_idx", table_name="task", postgresql_where="closed_at is null")
     op.drop_index("task_person_idx", table_name="task")
     op.drop_index("task_open_key", table_name="task", postgresql_nulls_not_distinct=True, postgresql_where="closed_at is null")
     op.drop_index("task_attempt_idx", table_name="task")
