@@ -20,6 +20,7 @@ from outreach.web.staff import (
     print_room,
     replies,
     returned_mail,
+    undecided,
 )
 
 PAGES = (
@@ -37,6 +38,7 @@ PAGES = (
     packets.pages,
     returned_mail.pages,
     replies.pages,
+    undecided.pages,
     audit.pages,
     accounts.pages,
 )
