@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 CONFIG = Path(__file__).parent.parent / "config"
 ENVIRONMENTS = ("development", "test", "production")
 REAL_TWILIO = "https://api.twilio.com"
+# Seconds. https://www.twilio.com/docs/messaging/api/message-resource, ValidityPeriod
+LONGEST_VALIDITY = 36_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -53,6 +55,7 @@ class Settings:
     sms_segments_per_second: float
     sms_timeout_seconds: float
     sms_validity_seconds: int
+    sms_shortest_validity_seconds: int
     sms_segment_price: Decimal
     sms_max_segments: int
     sms_attempts: int
@@ -97,6 +100,7 @@ class Settings:
     reconcile_after_seconds: int
     release_after_seconds: int
     poll_after_seconds: int
+    redact_after_seconds: int
     text_report_grace_hours: float
     mail_report_grace_hours: float
     undecided_after_hours: float
@@ -206,6 +210,11 @@ def _refusals(settings: Settings) -> list[str]:
     refusals = _unknown_words(settings)
     if settings.mail_provider == "smtp" and settings.smtp_security == "none" and settings.smtp_host not in LOOPBACK:
         refusals.append('smtp_security = "none" is for a relay on this machine only; elsewhere it is "starttls" or "tls".')
+    if not 1 <= settings.sms_shortest_validity_seconds <= settings.sms_validity_seconds <= LONGEST_VALIDITY:
+        refusals.append(
+            f"sms_shortest_validity_seconds is {settings.sms_shortest_validity_seconds} and sms_validity_seconds"
+            f" {settings.sms_validity_seconds}; give 1 at least, {LONGEST_VALIDITY} at most, and the shortest not above the other."
+        )
     if not _is_zone(settings.carrier_day_zone):
         refusals.append(f"carrier_day_zone is {settings.carrier_day_zone!r}; give a time zone's name, such as America/Los_Angeles.")
     return refusals + (_of_production(settings) if settings.environment == "production" else _of_practice(settings))

@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from outreach import tally
 from outreach.db import now
 from outreach.delivery import (  # noqa: F401  # those not used here yet are tables
     advance,
@@ -31,6 +32,7 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
     events,
     exhausted,
     heartbeat,
+    hours,
     incarnation,
     look,
     plan,
@@ -42,6 +44,7 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
     task,
     undecided,
 )
+from outreach.jobs.bookkeeping import bookkeepers, books_due, compare_due, redact_due, redactions_due
 from outreach.jobs.machine import (
     Machine,
     awake,
@@ -78,8 +81,11 @@ __all__ = [
     "NotAllowed",
     "apply_due",
     "apply_events",
+    "bookkeepers",
     "carriers",
     "check_roster",
+    "compare_books",
+    "compare_due",
     "dispatch",
     "dispatch_letters",
     "dispatch_mail",
@@ -94,6 +100,8 @@ __all__ = [
     "mail_provider",
     "meaning",
     "plan_campaign",
+    "redact_due",
+    "redact_texts",
     "report_failure",
     "ring",
     "roster_limits",
@@ -176,7 +184,7 @@ def plan_campaign(campaign_id: str) -> None:
             plan.refresh_statistics(session)
     log.info("plan.planned", campaign=campaign_id, messages=planned)
     with machine().sessions() as session:
-        wanted = due(session, carriers(machine().settings))
+        wanted = due(session, carriers(machine().settings), machine().settings.carrier_day_zone)
     for job in wanted:
         ring(machine().settings, job)
 
@@ -205,6 +213,22 @@ def sweep_up() -> None:
         forgotten = importing.forgotten(session)
     for import_id, running in forgotten:
         ring(m.settings, run_roster if running else check_roster, str(import_id))
+    if books_due(m):
+        ring(m.settings, compare_books)
+    if redactions_due(m):
+        ring(m.settings, redact_texts)
+
+
+def compare_books() -> None:
+    """Compare the providers' books with ours, of the days for which that is wanted."""
+    m = machine()
+    if compare_due(m):
+        ring(m.settings, apply_events)
+
+
+def redact_texts() -> None:
+    """Have the provider forget what texts said whose fate is known."""
+    redact_due(machine())
 
 
 def check_roster(import_id: str) -> None:
@@ -265,6 +289,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
     with m.sessions.begin() as session:
         regrading.place(session, size=ADDRESSES_A_SWEEP)
     with m.sessions.begin() as session:
+        hours.hasten(session)
+    with m.sessions.begin() as session:
         swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
     with m.sessions.begin() as session:
         forgotten = print_room.forget_unprinted(session)
@@ -283,6 +309,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
         )
     if opened or closed:
         log.info("sweep.undecided", opened=opened, closed=closed)
+    with m.sessions.begin() as session:
+        tally.renew(session)
     if any((planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
         log.info("sweep.swept", planned=planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
                  finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
@@ -309,11 +337,14 @@ def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:
     return True
 
 
-def due(session: Session, by: Mapping[Channel, str]) -> list[Callable[..., None]]:
-    """The jobs for which there is something to do now, by what PostgreSQL says. `by` are the providers, as of `carriers`."""
+def due(session: Session, by: Mapping[Channel, str], zone: str = spending.DEFAULT.zone) -> list[Callable[..., None]]:
+    """The jobs for which there is something to do now, by what PostgreSQL says.
+
+    `by` are the providers, as of `carriers`; `zone` is the carriers' own, by whose midnight their day ends.
+    """
     reports = session.scalar(text("select exists (select 1 from event where applied_at is null)"))
     rows = session.scalars(
-        text("""
+        text(f"""
             select distinct s.channel from step s join campaign c on c.id = s.campaign_id
             join unnest(cast(:channels as text[]), cast(:providers as text[])) as p(channel, provider) on p.channel = s.channel
             where c.state = 'running'
@@ -321,9 +352,10 @@ def due(session: Session, by: Mapping[Channel, str]) -> list[Callable[..., None]
               and not exists (
                   select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = p.provider))
               and not exists (select 1 from incarnation where frozen_at is not null)
+              and coalesce({spending.ROOM}, 1) > 0
             order by s.channel
         """),
-        {"channels": list(by), "providers": list(by.values())},
+        {"channels": list(by), "providers": list(by.values()), "day_zone": zone},
     )
     return [*([apply_events] if reports else []), *dict.fromkeys(SENDERS[channel] for channel in rows)]
 
@@ -340,8 +372,11 @@ SENDERS: dict[str, Callable[..., None]] = {
 
 ALLOWED = {
     f"{__name__}.{job.__name__}": job
-    for job in (dispatch, dispatch_mail, dispatch_letters, plan_campaign, apply_events, sweep_up, check_roster, run_roster)
-}
+    for job in (
+        dispatch, dispatch_mail, dispatch_letters, plan_campaign, apply_events, sweep_up, check_roster, run_roster, compare_books,
+        redact_texts,
+    )
+}  # fmt: skip
 """The functions that a worker will run, by the name in the queue. Whoever can write to Redis cannot make it run another."""
 
 
