@@ -48,6 +48,7 @@ from outreach.providers.contract import (
     Verdict,
 )
 from outreach.providers.postgrid_address import Contact, Unreadable, contact
+from outreach.providers.sockets import options
 
 LETTER_ID = re.compile(r"letter_[A-Za-z0-9]{1,64}")
 EVENT_ID = re.compile(r"event_[A-Za-z0-9]{1,64}")
@@ -121,7 +122,10 @@ class PostGridLetters:
         http = DefaultAsyncHttpxClient(
             follow_redirects=False,
             timeout=httpx.Timeout(self._timeout, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=self.in_flight, max_keepalive_connections=self.in_flight),
+            transport=httpx.AsyncHTTPTransport(
+                limits=httpx.Limits(max_connections=self.in_flight, max_keepalive_connections=self.in_flight),
+                socket_options=options(self._timeout),
+            ),
         )
         self._client = AsyncPostGrid(
             print_mail_api_key=self._key, address_verification_api_key="", base_url=self._url, max_retries=0, http_client=http

@@ -17,6 +17,8 @@ from urllib.parse import urlencode, urlsplit
 
 import python_http_client
 
+from outreach.providers.sockets import limit
+
 CONNECT_SECONDS = 3.0
 
 
@@ -88,6 +90,7 @@ class Connections:
             # Name look-up, a refused connection, a failed handshake, or no connection in time: nothing was written.
             connection.close()
             raise NoConnection(type(error).__name__) from None
+        limit(connection.sock, self._timeout)
         return connection
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ https://www.twilio.com/docs/usage/webhooks/webhooks-security
 
 import functools
 import re
+import socket
 import tomllib
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -35,6 +36,7 @@ from outreach.providers.contract import (
     Unreachable,
     Verdict,
 )
+from outreach.providers.sockets import limit
 
 # The initial statuses are never reported back; "read" (of richer channels) is at least delivered.
 STATES = {
@@ -289,7 +291,8 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the package ships n
         self.ahead = timedelta()
         super().__init__(pool_connections=False, timeout=timeout)
         self._limit = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
-        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight), timeout=self._limit)
+        connect = aiohttp.TCPConnector(limit=in_flight, socket_factory=lambda to: limit(socket.socket(*to[:3]), timeout))
+        self.session = aiohttp.ClientSession(connector=connect, timeout=self._limit)
 
     async def request(
         self,

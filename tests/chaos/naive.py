@@ -37,7 +37,8 @@ class Stubborn:
 
 def main() -> None:
     """A worker as ever, but for its providers."""
-    sending.text_provider = lambda chosen: Stubborn(jobs.text_provider(chosen))  # type: ignore[attr-defined]  # as it is called there
-    sending.mail_provider = lambda chosen, vault: Stubborn(jobs.mail_provider(chosen, vault))  # type: ignore[attr-defined]  # as it is called there
-    sending.mail_house = lambda chosen: Stubborn(jobs.mail_house(chosen))  # type: ignore[attr-defined]  # as it is called there
+    makers: Any = sending
+    makers.text_provider = lambda chosen: Stubborn(jobs.text_provider(chosen))
+    makers.mail_provider = lambda chosen, vault: Stubborn(jobs.mail_provider(chosen, vault))
+    makers.mail_house = lambda chosen: Stubborn(jobs.mail_house(chosen))
     worker.main()
