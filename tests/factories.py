@@ -202,9 +202,9 @@ def make_rendition(session: Session, notice: Notice, language: str = "es", *, ap
     if "drafted_by" not in overrides:
         values["drafted_by"] = make_account(session).id
     if approved:
-        approver = make_account(session, Role.APPROVER)
+        approver = overrides.get("approved_by") or make_account(session, Role.APPROVER).id
         values |= {
-            "state": RenditionState.APPROVED, "approved_by": approver.id, "approved_at": now(), "policy": "test",
+            "state": RenditionState.APPROVED, "approved_by": approver, "approved_at": now(), "policy": "test",
             "approval_note": "Sample REVIEWER",
         }  # fmt: skip
     rendition = Rendition(id=new_id(), notice_id=notice.id, **(values | overrides))

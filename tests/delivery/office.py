@@ -167,11 +167,13 @@ TEXTS = {
 
 @pytest.fixture
 def office(session: Session) -> Office:
-    incident, by = make_incident(session), make_account(session)
+    incident, by, approver = make_incident(session), make_account(session), make_account(session, Role.APPROVER)
     said = notice.create(session, title="Sample notice", by=by)
     for channel, (subject, text) in TEXTS.items():
         for language in ("en",) if channel.to_attorney else ("es", "en"):
-            make_rendition(session, said, language, channel=channel, subject=subject, text=text)
+            make_rendition(
+                session, said, language, channel=channel, subject=subject, text=text, drafted_by=by.id, approved_by=approver.id
+            )
     return Office(session, incident, said.id, by)
 
 
