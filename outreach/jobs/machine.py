@@ -86,7 +86,6 @@ def text_provider(chosen: Settings) -> TwilioTexts:
         callback_base=chosen.public_base_url,
         in_flight=chosen.sms_in_flight,
         timeout=chosen.sms_timeout_seconds,
-        validity=chosen.sms_validity_seconds,
         allowed_numbers=chosen.sms_allowed_numbers,
     )
 
@@ -198,8 +197,11 @@ def tariff(s: Settings) -> Tariff:
 
 
 def rules_for(s: Settings, provider: str, composer: Composer = texts, lease: timedelta | None = None) -> Rules:
-    late_after = timedelta(hours=s.late_after_hours)
-    return Rules(house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer, tariff(s), late_after)
+    return Rules(
+        house(s), lease or timedelta(seconds=s.lease_seconds), provider, composer, tariff=tariff(s),
+        late_after=timedelta(hours=s.late_after_hours), validity=timedelta(seconds=s.sms_validity_seconds),
+        shortest_validity=timedelta(seconds=s.sms_shortest_validity_seconds),
+    )  # fmt: skip
 
 
 def letter_lease(s: Settings) -> timedelta:
