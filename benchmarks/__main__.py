@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
-from benchmarks import background, callbacks, carrier, ground, importing, letters, machine, planning, results, sending
+from benchmarks import background, callbacks, carrier, ground, importing, letters, machine, million, planning, results, sending
 from benchmarks.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
 FIGURES = ("import", "plan", "send", "mail", "callbacks", "carrier", "letters", "background")
+LONG = ("million",)  # half an hour: measured only when it is asked for
 MEMORY = (10_000, 100_000)  # people or rows, at which the peak memory of a worker is noted
 FULL = 1_000_000
 
@@ -19,7 +20,7 @@ def say(line: str) -> None:
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice(FIGURES), help="Measure this figure only; may be repeated.")
+@click.option("--only", multiple=True, type=click.Choice([*FIGURES, *LONG]), help="Measure this figure only; may be repeated.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Turns of floor and system.")
 @click.option("--rows", type=click.IntRange(1), default=10_000, show_default=True, help="Roster rows a run.")
 @click.option("--people", type=click.IntRange(1), default=100_000, show_default=True, help="People planned a run.")
@@ -33,6 +34,7 @@ def say(line: str) -> None:
 @click.option(
     "--background-letters", type=click.IntRange(1), default=6_252, show_default=True, help="Letters set beside the panel."
 )
+@click.option("--million-people", type=click.IntRange(1), default=FULL, show_default=True, help="People of the great campaign.")
 @click.option("--memory", "sizes", multiple=True, type=click.IntRange(1), default=MEMORY, help="Sizes for the peak memory.")
 @click.option("--full", is_flag=True, help="Note the peak memory of a worker at 1,000,000 people too: an hour or so.")
 @click.option("--name", default="bench", show_default=True, help="Of the file with the results.")
@@ -49,6 +51,7 @@ def main(
     letter_count: int,
     run_letters: int,
     background_letters: int,
+    million_people: int,
     sizes: tuple[int, ...],
     full: bool,
     name: str,
@@ -72,16 +75,17 @@ def main(
             "carrier": lambda: [carrier.measure(on, people_count=carrier_people, say=say)],
             "letters": lambda: [letters.measure(letters=letter_count, repeats=repeats, run_letters=run_letters, say=say)],
             "background": lambda: [background.measure(on, letters=background_letters, say=say)],
+            "million": lambda: [million.measure(on, people_count=million_people, say=say)],
         }
         figures: list[Figure] = []
-        for figure in FIGURES:
+        for figure in (*FIGURES, *LONG):
             if figure in wanted:
                 say(figure)
                 figures += measures[figure]()
     options: dict[str, object] = {
         "only": list(wanted), "repeats": repeats, "rows": rows, "people": people, "messages": messages, "reports": reports,
         "carrier_people": carrier_people, "letters": letter_count, "run_letters": run_letters,
-        "background_letters": background_letters, "memory": list(sizes), "full": full,
+        "background_letters": background_letters, "million_people": million_people, "memory": list(sizes), "full": full,
     }  # fmt: skip
     result = results.as_json(described, options, figures)
     path = results.write(folder, name, result)

@@ -35,7 +35,7 @@ def measure(on: Ground, *, letters: int, say: Callable[[str], None]) -> Figure:
     with on.place(public_base_url=f"http://127.0.0.1:{port}") as place:
         planned = people.renew(place, people.fill(place, letters, Channel.LETTER))
         with gunicorn(on, place, OURS, port):
-            token = _signed_in(place)
+            token = signed_in(place)
             _fetch(port, token, pages=20)  # Imports and first connections are no part of what a page costs.
             alone = _fetch(port, token, pages=min(PAGES, letters))
             began = time.perf_counter()
@@ -73,7 +73,7 @@ def measure(on: Ground, *, letters: int, say: Callable[[str], None]) -> Figure:
     )  # fmt: skip
 
 
-def _signed_in(place: Place) -> str:
+def signed_in(place: Place) -> str:
     """The cookie of a supervisor's session."""
     password = secrets.token_hex(16)
     with place.machine.sessions.begin() as session:

@@ -3,17 +3,21 @@
 from collections import Counter
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns.outcome import BEST_FIRST
+from outreach.tally import Tally
 
 NO_COUNSEL = "none"
 """Nobody represents this person."""
 
+_ORDER = ", ".join(f"'{state}'" for state in BEST_FIRST)
+
 # Somebody is represented when any campaign found it so, and with several attorneys stands as the best of them does. Whose attorneys
 # nothing was decided about waits for a step that is to come, or else there is none for them.
-_STANDING = """
+_STANDING = Tally(
+    "counsel",
+    f"""
     select standing, count(*) as people from (
         select case when bool_or(o.counsel = 'represented') then coalesce(min(best.state), case when bool_or(exists (
                     select 1 from step s where s.campaign_id = o.campaign_id and s.planned_at is null
@@ -23,12 +27,13 @@ _STANDING = """
         left join (
             select distinct on (person_id) person_id, state from counsel_outcome
             where cast(:campaign as uuid) is null or campaign_id = :campaign
-            order by person_id, array_position(cast(:best_first as text[]), state)
+            order by person_id, array_position(array[{_ORDER}], state)
         ) best on best.person_id = o.person_id
         where o.counsel is not null and (cast(:campaign as uuid) is null or o.campaign_id = :campaign)
         group by o.person_id
     ) each_person group by 1
-"""
+    """,  # noqa: S608  # made from our own enumeration
+)
 
 
 def standing(session: Session, campaign_id: UUID | None = None) -> Counter[str]:
@@ -36,5 +41,4 @@ def standing(session: Session, campaign_id: UUID | None = None) -> Counter[str]:
 
     Empty until a step for attorneys is planned.
     """
-    rows = session.execute(text(_STANDING), {"campaign": campaign_id, "best_first": list(BEST_FIRST)})
-    return Counter({row.standing: row.people for row in rows})
+    return Counter({row["standing"]: row["people"] for row in _STANDING.rows(session, campaign_id).rows})

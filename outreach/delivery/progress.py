@@ -12,6 +12,7 @@ from outreach.campaigns import counsel
 from outreach.db import now
 from outreach.delivery.message import MessageState
 from outreach.notices.channel import Channel
+from outreach.tally import Tally
 
 PACE_SECONDS = 60  # the speed is that of the last minute
 
@@ -127,6 +128,15 @@ def of(session: Session, campaign_id: UUID) -> Progress:
     )
 
 
+STANDING = Tally(
+    "standing",
+    """
+    select campaign_id, state, count(*) as people from outcome
+    where cast(:campaign as uuid) is null or campaign_id = :campaign group by 1, 2
+    """,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A campaign in the list. `outcomes` is empty until it is planned."""
@@ -143,8 +153,8 @@ class Line:
 def lines(session: Session) -> list[Line]:
     """Every campaign, newest first, with where its people stand."""
     standing: dict[UUID, Counter[str]] = {}
-    for row in session.execute(text("select campaign_id, state, count(*) as people from outcome group by 1, 2")):
-        standing.setdefault(row.campaign_id, Counter())[row.state] += row.people
+    for row in STANDING.rows(session).rows:
+        standing.setdefault(UUID(row["campaign_id"]), Counter())[row["state"]] += row["people"]
     rows = session.execute(
         text("select id, title, state, state_reason, created_at, launched_at from campaign order by created_at desc, id desc")
     )

@@ -33,6 +33,7 @@ TABLES = (
     "delivery.reply",
     "delivery.spending",
     "delivery.task",
+    "tally",
 )
 """The modules of `outreach` that define tables."""
 

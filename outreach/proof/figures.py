@@ -5,18 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from outreach.db import now
 from outreach.proof.standing import NO_CAMPAIGN, STANDING
+from outreach.tally import Tally
 
-_COUNTS = text(f"""
-    select p.language, p.custody, coalesce(s.state, '{NO_CAMPAIGN}'), s.reason, count(*)
+_PEOPLE = Tally(
+    "people",
+    f"""
+    select p.language, p.custody, coalesce(s.state, '{NO_CAMPAIGN}') as state, s.reason, count(*) as people
     from person p left join {STANDING} s on s.person_id = p.id
     where cast(:campaign as uuid) is null or s.person_id is not null
     group by 1, 2, 3, 4
-""")  # noqa: S608  # made from constants
+    """,  # noqa: S608  # made from constants
+)
 
 
 @dataclass(slots=True)
@@ -52,14 +54,15 @@ def count(session: Session, campaign_id: UUID | None = None) -> Figures:
     reasons: Counter[tuple[str, str]] = Counter()
     languages: dict[str | None, Group] = {}
     custody: dict[str | None, Group] = {}
-    as_of = now()
-    for language, held, state, reason, people in session.execute(_COUNTS, {"campaign": campaign_id}):
+    counted = _PEOPLE.rows(session, campaign_id)
+    for row in counted.rows:
+        state, people = row["state"], row["people"]
         states[state] += people
-        languages.setdefault(language, Group(language)).states[state] += people
-        custody.setdefault(held, Group(held)).states[state] += people
-        if reason:
-            reasons[state, reason] += people
-    return Figures(as_of, states.total(), states, reasons, _largest_first(languages), _largest_first(custody))
+        languages.setdefault(row["language"], Group(row["language"])).states[state] += people
+        custody.setdefault(row["custody"], Group(row["custody"])).states[state] += people
+        if row["reason"]:
+            reasons[state, row["reason"]] += people
+    return Figures(counted.as_of, states.total(), states, reasons, _largest_first(languages), _largest_first(custody))
 
 
 def _largest_first(groups: dict[str | None, Group]) -> list[Group]:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience, campaign
 from outreach.campaigns.campaign import Campaign
-from outreach.proof.standing import LAUNCHED, NO_CAMPAIGN, STANDING
+from outreach.proof.standing import BEST_OF_ALL, LAUNCHED, NO_CAMPAIGN
 
 NOT_KNOWN = "unknown"  # asked for as a language: those whose language is not known
 
@@ -44,7 +44,11 @@ class Row:
     reason: str | None
 
 
+COUNTED = 10_000  # more than so many are not counted: nobody leafs through them, and counting a million keeps the page waiting
+
 _FROM = "from person p left join {standing} s on s.person_id = p.id"
+_OF_CAMPAIGN = "from person p join outcome s on s.person_id = p.id and s.campaign_id = :campaign"
+_OF_ALL = f"from person p left join lateral {BEST_OF_ALL} s on true"
 
 _CONDITIONS = {
     "campaign": "s.person_id is not null",
@@ -66,15 +70,19 @@ _COLUMNS = f"p.id, p.language, p.custody, p.posture, p.protected, coalesce(s.sta
 
 
 def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -> tuple[list[Row], int]:
-    """The people who fit, in the order in which they were recorded, and how many there are in all."""
+    """The people who fit, in the order in which they were recorded, and how many there are in all.
+
+    Where there are more than COUNTED, they are said to be COUNTED + 1.
+    """
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
     conditions = [_CONDITIONS[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
     where = f"where {' and '.join(conditions)}" if conditions else ""
     source, needed = _standing(session, filters.campaign)
     values = {"campaign": filters.campaign, **{f"is_{name}": value for name, value in wanted.items()}, **needed}
-    total = session.scalar(text(f"select count(*) {source} {where}"), values)  # made from the constants above
+    counting = f"select count(*) from (select 1 {source} {where} limit {COUNTED + 1}) counted"  # noqa: S608  # of the constants above
+    total = session.scalar(text(counting), values)
     found = session.execute(
-        text(f"select {_COLUMNS} {source} {where} order by p.id limit :limit offset :offset"),  # likewise
+        text(f"select {_COLUMNS} {source} {where} order by p.id limit :limit offset :offset"),
         {**values, "limit": limit, "offset": offset},
     )
     return [Row(*row) for row in found], total or 0
@@ -83,19 +91,17 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
 def _standing(session: Session, campaign_id: UUID | None) -> tuple[str, dict[str, object]]:
     """Where from, with the values that it needs."""
     found = session.get(Campaign, campaign_id) if campaign_id else None
-    if found is None or found.state in LAUNCHED:
-        return _FROM.format(standing=STANDING), {}
+    if found is None:
+        return _OF_ALL, {}
+    if found.state in LAUNCHED:
+        return _OF_CAMPAIGN, {}
     ways = campaign.ways(campaign.steps(session, found.id))
-    # As `STANDING`, for a campaign that was not launched yet.
     expected = f"(with {audience.expected(ways)} select person_id, state, reason from standing)"  # noqa: S608  # of constants
     return _FROM.format(standing=expected), audience.parameters(found.notice_id, found.audience, ways)
 
 
 def those(session: Session, people_ids: list[UUID]) -> list[Row]:
     """These people, in this order, each by the best that any campaign achieved. Who does not exist is left out."""
-    found = session.execute(
-        text(f"select {_COLUMNS} {_FROM.format(standing=STANDING)} where p.id = any(:ids)"),  # likewise
-        {"campaign": None, "ids": people_ids},
-    )
+    found = session.execute(text(f"select {_COLUMNS} {_OF_ALL} where p.id = any(:ids)"), {"ids": people_ids})
     rows = {row.person_id: row for row in (Row(*values) for values in found)}
     return [rows[person_id] for person_id in people_ids if person_id in rows]

@@ -22,6 +22,12 @@ STANDING = f"""(
 )"""  # noqa: S608  # made from our own enumeration
 """One row a person who stands anywhere: person_id, state, reason. Needs `:campaign`, null for all of them."""
 
+BEST_OF_ALL = f"""(
+    select person_id, state, reason from outcome where outcome.person_id = p.id
+    order by array_position(array[{_ORDER}], state), updated_at desc limit 1
+)"""  # noqa: S608  # likewise
+"""The row that STANDING has for the person `p` over all campaigns, looked up for them alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

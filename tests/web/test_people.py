@@ -484,3 +484,13 @@ def test_somebody_who_needs_large_type_gets_it_from_the_next_letter_on(sign_in: 
     assert person.large_print
     (entry,) = entries(session, "person.large_print")
     assert (entry.object_id, entry.detail) == (person.id, {"large_print": True})
+
+
+def test_of_very_many_people_the_first_can_be_leafed_through(
+    sign_in: SignIn, session: Session, page: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        make_person(session)
+    session.commit()
+    monkeypatch.setattr("outreach.proof.listing.COUNTED", 3)
+    assert "1 to 3 of more than 3 people" in page(sign_in(Role.OFFICER), "/people").text

@@ -121,6 +121,18 @@ def upgrade() -> None:
     )
     op.create_index("look_attempt_idx", "look", ["attempt_id", "id"], unique=False)
     op.create_table(
+        "tally",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Uuid(), nullable=True),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rows", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("tally_pkey")),
+    )
+    op.create_index("tally_key", "tally", ["name", "scope"], unique=True, postgresql_nulls_not_distinct=True)
+    op.create_table(
         "sender_pace",
         sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
@@ -368,6 +380,8 @@ def downgrade() -> None:
     op.drop_index("imminent_removal_open_key", table_name="imminent_removal", postgresql_where="ended_at is null")
     op.drop_table("imminent_removal")
     op.drop_table("sender_pace")
+    op.drop_index("tally_key", table_name="tally", postgresql_nulls_not_distinct=True)
+    op.drop_table("tally")
     op.drop_index("look_attempt_idx", table_name="look")
     op.drop_table("look")
     op.drop_table("incarnation")

@@ -49,7 +49,8 @@ def index() -> ResponseReturnValue:
     return render_template(
         "staff/people/index.html",
         people=_with_names(rows, "filter"),
-        pages=Pages(number, SIZE, total),
+        pages=Pages(number, SIZE, min(total, listing.COUNTED)),
+        more=total > listing.COUNTED,
         filters=filters,
         **choices,
     )

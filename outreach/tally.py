@@ -1,0 +1,106 @@
+"""Tallies: counts over very many rows, kept for a while, so that no page waits for a million rows to be counted.
+
+What is counted quickly is counted for every page, and nothing is kept of it. What takes longer is kept with the time as of which it
+is true; the sweep counts again whatever somebody has looked at lately. All figures of one tally are of one statement, so they
+always add up.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Float, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from outreach.db import Base, new_id, now
+
+COSTLY_SECONDS = 0.08
+KEPT = timedelta(minutes=3)  # at most; the sweep renews what is looked at each minute
+LOOKED_AT = timedelta(minutes=15)
+NOTED = timedelta(minutes=1)  # so old may the note be of when somebody looked
+
+
+class Kept(Base):
+    """The rows of one counting statement, for one campaign or (`scope` None) for all."""
+
+    __tablename__ = "tally"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(Text)
+    scope: Mapped[UUID | None]
+    as_of: Mapped[datetime]
+    seconds: Mapped[float] = mapped_column(Float)  # that counting took
+    looked_at: Mapped[datetime]
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+    __table_args__ = (Index("tally_key", "name", "scope", unique=True, postgresql_nulls_not_distinct=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows as the statement names their columns. Times are ISO 8601 texts, ids are texts."""
+
+    as_of: datetime
+    rows: list[dict[str, Any]]
+
+
+_STATEMENTS: dict[str, str] = {}
+
+_READ = text("select id, as_of, seconds, looked_at, rows from tally where name = :name and scope is not distinct from :scope")
+_KEEP = text("""
+    insert into tally (id, name, scope, as_of, seconds, looked_at, rows)
+    values (:id, :name, :scope, :as_of, :seconds, :as_of, cast(:rows as jsonb))
+    on conflict (name, scope) do update
+    set as_of = excluded.as_of, seconds = excluded.seconds, rows = excluded.rows,
+        looked_at = case when :looked then excluded.looked_at else tally.looked_at end
+    where tally.as_of < excluded.as_of
+""")
+_LOOKED = text("update tally set looked_at = :at where id = :id")
+_OLD = text("select name, scope from tally where looked_at > :since order by as_of")
+_FORGET = text("delete from tally where looked_at <= :since")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A statement that counts. Its one parameter is `:campaign`, null for all of them."""
+
+    name: str
+    statement: str
+
+    def __post_init__(self) -> None:
+        _STATEMENTS[self.name] = self.statement
+
+    def rows(self, session: Session, campaign_id: UUID | None = None) -> Counted:
+        """What it counts, as of now or as of the last few minutes."""
+        at = now()
+        found = session.execute(_READ, {"name": self.name, "scope": campaign_id}).one_or_none()
+        if found and found.as_of > at - KEPT:
+            if found.looked_at < at - NOTED:
+                session.execute(_LOOKED, {"id": found.id, "at": at})
+            return Counted(found.as_of, found.rows)
+        return _count(session, self.name, campaign_id, looked=True)
+
+
+def renew(session: Session) -> int:
+    """Count again what somebody has looked at lately, and forget the rest; how many. The caller commits."""
+    since = now() - LOOKED_AT
+    session.execute(_FORGET, {"since": since})
+    old = session.execute(_OLD, {"since": since}).all()
+    for each in old:
+        _count(session, each.name, each.scope, looked=False)
+    return len(old)
+
+
+def _count(session: Session, name: str, scope: UUID | None, *, looked: bool) -> Counted:
+    at, began = now(), time.perf_counter()
+    counting = text(f"select coalesce(jsonb_agg(to_jsonb(counted)), '[]') from ({_STATEMENTS[name]}) counted")  # noqa: S608  # of our constants
+    rows: list[dict[str, Any]] = session.scalars(counting, {"campaign": scope}).one()
+    seconds = time.perf_counter() - began
+    if seconds > COSTLY_SECONDS or not looked:
+        values = {"id": new_id(), "name": name, "scope": scope, "as_of": at, "seconds": seconds, "looked": looked}
+        session.execute(_KEEP, values | {"rows": json.dumps(rows)})
+    return Counted(at, rows)
