@@ -28,7 +28,7 @@ def command() -> None:
         try:
             with machine.sessions.begin() as session:
                 heartbeat.beat(session, heartbeat.TICKER)
-                wanted = jobs.due(session, by)
+                wanted = jobs.due(session, by, chosen.carrier_day_zone)
         except OperationalError as error:
             log.error("ticker.database_unreachable", error=type(error).__name__)
             wanted = []

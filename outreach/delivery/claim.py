@@ -6,13 +6,13 @@ text stays the one that the campaign was approved with, also when a newer one wa
 pauses the campaign and makes another.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from sqlalchemy import Row, text
@@ -23,8 +23,9 @@ from outreach.campaigns import campaign
 from outreach.campaigns.audience import AT_FACILITY, DELIVERABLE, contact_allowed, contact_refusal, person_excluded, rule
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
-from outreach.delivery import heartbeat, spending
+from outreach.delivery import heartbeat, hours, spending
 from outreach.delivery.compose import Composed, Composer, Destination, Outgoing, texts
+from outreach.delivery.hours import HURRIED, PLACE, Opening, Wait
 from outreach.delivery.message import attempt_id
 from outreach.delivery.projection import lock_outcomes, project
 from outreach.delivery.spending import DEFAULT, HOLDS_TO_LIMITS, ROOM, Tariff, Wanted
@@ -34,19 +35,23 @@ from outreach.people.attorney import LIVE
 
 log = structlog.get_logger()
 
-# Where the phone's zone is not known, a time is decent only if it is so from the east coast to Hawaii.
-UNKNOWN_ZONES = [ZoneInfo("America/New_York"), ZoneInfo("Pacific/Honolulu")]
 BUSY_SECONDS = 5  # until a destination that has an undecided attempt is looked at again
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings say about messages: whose they are, how they are made, how long a worker may wait for a batch's answers."""
+    """What the settings say about messages: whose they are, how they are made, how long a worker may wait for a batch's answers.
+
+    `validity` is how long a carrier may go on trying to deliver a text, at most; a text that had less than `shortest_validity`
+    before its hours close waits for the next ones.
+    """
 
     house: House
     lease: timedelta
     provider: str
     composer: Composer = texts
+    validity: timedelta = timedelta(hours=4)
+    shortest_validity: timedelta = timedelta(minutes=5)
     tariff: Tariff = DEFAULT
     late_after: timedelta = timedelta(hours=3)  # see `heartbeat.attend`
 
@@ -68,9 +73,19 @@ class Batch:
     seen: int
 
 
+# Nothing is locked in a database that is frozen, or that is not the one that was last reconciled: it may have been exchanged under
+# a worker that stayed up.
+GOES_ON = """(
+    c.state = 'running'
+    and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
+    and not exists (
+        select 1 from incarnation i, life() l
+        where i.frozen_at is not null or (i.cluster, i.timeline, i.relation) <> (l.cluster, l.timeline, l.relation)
+    )
+)"""
+
 # Two statements a batch: one that locks, one that reads what the locked rows need. The step is asked first, so that the ready
-# messages of a paused campaign, or of a step whose breaker is open, are never walked over. Nothing is locked in a database that is
-# frozen, or that is not the one that was last reconciled: it may have been exchanged under a worker that stayed up.
+# messages of a paused campaign, or of a step whose breaker is open, are never walked over.
 LOCK = f"""
     select due.id from step s join campaign c on c.id = s.campaign_id
     cross join lateral (select {ROOM} as room) limits
@@ -80,13 +95,13 @@ LOCK = f"""
         order by m.due_at limit least(:size, limits.room)
         for update skip locked
     ) due
-    where c.state = 'running' and s.channel = :channel and (cast(:only as uuid) is null or c.id = :only)
-      and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
-      and not exists (
-          select 1 from incarnation i, life() l
-          where i.frozen_at is not null or (i.cluster, i.timeline, i.relation) <> (l.cluster, l.timeline, l.relation)
-      )
+    where s.channel = :channel and (cast(:only as uuid) is null or c.id = :only) and {GOES_ON}
     order by due.due_at limit :size
+"""
+
+HELD_BACK = f"""
+    select m.id from message m join step s on s.id = m.step_id join campaign c on c.id = s.campaign_id
+    where m.id = any(:ids) and not {GOES_ON}
 """
 
 # Whether this person may still be written about by this message, and if not, why. A letter to a facility is for whoever is there
@@ -138,6 +153,14 @@ def _links(channel: Channel) -> str:
         {track}"""
 
 
+def _places(channel: Channel) -> str:
+    """SQL: where those are who may be written about, and whether one of them cannot wait. Only a text wakes people."""
+    if channel is not Channel.SMS:
+        return ""
+    going = f"filter (where {_may_go(channel)})"
+    return f", string_agg({PLACE}, ' ') {going} as places, coalesce(bool_or({HURRIED}) {going}, false) as hurried"
+
+
 @cache
 def _read(channel: Channel) -> str:
     return f"""
@@ -145,7 +168,7 @@ def _read(channel: Channel) -> str:
             cp.state as contact_state, cp.value_sealed, cp.country_sealed, cp.time_zone, k.version, k.wrapped,
             r.state <> 'draft' as approved, r.subject, r.text, r.language, r.notice_id,
             c.window_start, c.window_end, {HOLDS_TO_LIMITS} as holds_to_limits,
-            about.people, about.allowed, about.refusal
+            about.*
         from message m
         join campaign c on c.id = m.campaign_id
         join contact_point cp on cp.id = m.contact_point_id
@@ -153,6 +176,7 @@ def _read(channel: Channel) -> str:
         join rendition r on r.id = m.rendition_id
         cross join lateral (
             select count(*) as people, count(*) filter (where {_may_go(channel)}) as allowed, min({_why_not(channel)}) as refusal
+                {_places(channel)}
             from message_person mp {_links(channel)}
             where mp.message_id = m.id
         ) about
@@ -214,7 +238,7 @@ ATTEMPTS = """
 """
 
 SUBMITTING = """
-    update message m set state = 'submitting', attempts = attempts + 1, due_at = now() + :lease, updated_at = now()
+    update message m set state = 'submitting', reason = null, attempts = attempts + 1, due_at = now() + :lease, updated_at = now()
     where m.id = any(:ids)
 """
 
@@ -240,11 +264,18 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
     if not ids:
         return Batch((), 0)
     way, at = Channel(channel), now()
+    # Each set of zones is looked at once a batch. A worker sends what it claimed within its lease, so that is no time of the text's.
+    open_in = cache(partial(hours.next_opening, at, lasting=rules.lease + rules.shortest_validity))
+    validity: dict[UUID, int] = {}
     going: list[Row[Any]] = []
     aside: list[_Aside] = []
     thinned: list[UUID] = []
     for row in session.execute(text(_read(way)), {"ids": ids}):
-        if (refused := _refused(row, at, way)) is None:
+        refused = _refused(row, way)
+        if refused is None and way is Channel.SMS and not row.hurried:
+            opening = open_in(row.window_start, row.window_end, hours.zones_of(row.places, row.time_zone))
+            refused, validity[row.id] = _waits(row.id, opening, at), _validity(opening, at, rules)
+        if refused is None:
             going.append(row)
             if row.allowed < row.people:
                 thinned.append(row.id)
@@ -256,33 +287,15 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
         lock_outcomes(session, ids)
         project(session, session.scalars(text(_leave_out(way)), {"ids": thinned}).all())
     # Composed only now, when each message is about exactly those whom it may be about.
-    ready = _compose(session, way, rules, going, aside)
+    ready = _compose(session, way, rules, going, validity, aside)
     if aside:
         _set_aside(session, aside)
     return Batch(_within_limits(session, way, rules, ready, at), len(ids))
 
 
-def next_opening(at: datetime, start: time, end: time, zone: str | None) -> datetime | None:
-    """None when texts may go now, else the next time at which they may. `start == end` means any hour.
-
-    `zone` None stands for "somewhere in the United States": the hour must be decent at both ends of it.
-    """
-    if start == end:
-        return None
-    opening = at
-    try:
-        zones = [ZoneInfo(zone)] if zone else UNKNOWN_ZONES
-    except (ZoneInfoNotFoundError, ValueError):
-        zones = UNKNOWN_ZONES
-    # Each pass moves to the next opening in the zone that is closed; with two zones a few passes settle it.
-    for _ in range(6):
-        closed = [z for z in zones if not start <= opening.astimezone(z).timetz().replace(tzinfo=None) < end]
-        if not closed:
-            break
-        local = opening.astimezone(closed[0])
-        day = local.date() if local.time() < start else local.date() + timedelta(days=1)
-        opening = datetime.combine(day, start, closed[0]).astimezone(at.tzinfo)
-    return None if opening == at else opening
+def held_back(session: Session, claimed: Collection[UUID], provider: str) -> set[UUID]:
+    """Those of these claimed messages that must not go any more: the campaign was paused or stopped since, or a breaker opened."""
+    return set(session.scalars(text(HELD_BACK), {"ids": list(claimed), "provider": provider}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +319,7 @@ class _Aside:
     due_at: datetime | None = None
 
 
-def _refused(row: Row[Any], at: datetime, channel: Channel) -> _Aside | None:
+def _refused(row: Row[Any], channel: Channel) -> _Aside | None:
     """Why this message may not go now, whatever its text; None when it may."""
     if row.contact_state != "usable" and channel is not Channel.HAND:
         reason = Reason.ATTORNEY_UNREACHABLE if channel.to_attorney else _contact_reason(row.contact_state)
@@ -317,14 +330,28 @@ def _refused(row: Row[Any], at: datetime, channel: Channel) -> _Aside | None:
         return _Aside(row.id, "cancelled", Reason.NEEDS_TRANSLATION)
     if row.wrapped is None:
         return _Aside(row.id, "cancelled", Reason.BAD_CONTACT)  # The contact point was erased.
-    # A text wakes people; a mail and a letter wait until they are looked at.
-    opening = next_opening(at, row.window_start, row.window_end, row.time_zone) if channel is Channel.SMS else None
-    return _Aside(row.id, "ready", None, opening) if opening is not None else None
+    return None
 
 
-def _compose(session: Session, channel: Channel, rules: Rules, going: list[Row[Any]], aside: list[_Aside]) -> list[_Ready]:
+def _waits(message_id: UUID, opening: Opening | None, at: datetime) -> _Aside | None:
+    """Until when a text waits for its hours; None when they are open."""
+    if opening is None:
+        return _Aside(message_id, "ready", Wait.NO_HOUR, at + hours.LOOK_AGAIN)
+    return _Aside(message_id, "ready", Wait.HOURS, opening.opens) if opening.opens > at else None
+
+
+def _validity(opening: Opening | None, at: datetime, rules: Rules) -> int:
+    """For how many seconds a carrier may go on trying: until the hours close."""
+    closes = opening.closes if opening else None
+    left = min(rules.validity, closes - at - rules.lease) if closes else rules.validity
+    return int(left.total_seconds())
+
+
+def _compose(
+    session: Session, channel: Channel, rules: Rules, going: list[Row[Any]], validity: Mapping[UUID, int], aside: list[_Aside]
+) -> list[_Ready]:
     """What exactly is handed over; a message that cannot be made is put to those `aside`."""
-    vault = vault_of(session)
+    vault, longest = vault_of(session), _validity(None, now(), rules)
     compose = rules.composer(session, going, rules.house)
     ready: list[_Ready] = []
     for row in going:
@@ -332,7 +359,7 @@ def _compose(session: Session, channel: Channel, rules: Rules, going: list[Row[A
         try:
             key = vault.open_key(row.contact_point_id, row.version, row.wrapped)
             to = key.open("contact_point.value", row.contact_point_id, row.value_sealed)
-            composed = compose(row, token, Destination(to, key))
+            composed = compose(row, token, Destination(to, key, validity.get(row.id, longest)))
         except Sealed:
             # One altered field must not keep everybody else from being told.
             log.error("claim.field_does_not_open", message=str(row.id), contact_point=str(row.contact_point_id))

@@ -9,15 +9,18 @@ not recorded is found by the sweep and reconciled with the provider.
 
 import asyncio
 import time
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from outreach.delivery.claim import Batch, Claimed, Rules, claim
-from outreach.delivery.limits import Limiter
+from outreach.delivery.claim import Batch, Claimed, Rules, claim, held_back
+from outreach.delivery.limits import AHEAD_SECONDS, Limiter
 from outreach.delivery.record import Limits, Result, record
 from outreach.providers.contract import Provider, Receipt, Verdict
 
@@ -25,6 +28,8 @@ log = structlog.get_logger()
 
 MARGIN_SECONDS = 2.0  # of a lease, left for recording
 CREWS = 2
+WATCH_SECONDS = 1.0  # between two looks at whether a batch may go on being sent: a pause acts within two seconds
+NO_TURN_SECONDS = 5.0  # until a message is claimed again whose turn did not come within its batch's lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ async def _dispatch(
                 continue
             # A worker that was frozen past its lease must not send: the sweep may have given the message to another.
             fence = began + rules.lease.total_seconds() - pace.timeout - MARGIN_SECONDS
-            results = await _send_all(provider, batch.claimed, pace, fence, lanes)
+            watch = Watch(sessions, [item.message_id for item in batch.claimed], provider.name)
+            results = await _send_all(provider, batch.claimed, pace, fence, lanes, watch)
             await asyncio.to_thread(write_down, results)
             sent += sum(1 for r in results if r.receipt.verdict != Verdict.NOT_SENT)
         return Worked(sent, more=True)
@@ -96,25 +102,69 @@ async def _dispatch(
     return Worked(sum(each.sent for each in worked), any(each.more for each in worked))
 
 
-async def _send_all(provider: Provider[Any], claimed: tuple[Claimed, ...], pace: Pace, fence: float, lanes: int) -> list[Result]:
-    """Send all, `lanes` at a time: each lane takes the next message as soon as it is free."""
+class Watch:
+    """Which of these claimed messages must not go any more, asked at most every second: a batch may take long."""
+
+    def __init__(self, sessions: sessionmaker[Session], messages: Collection[UUID], provider: str) -> None:
+        self._sessions, self._messages, self._provider = sessions, messages, provider
+        self._asked_at, self._held_back = time.monotonic(), set[UUID]()
+
+    async def holds_back(self, message_id: UUID) -> bool:
+        at = time.monotonic()
+        if at - self._asked_at >= WATCH_SECONDS:
+            self._held_back, self._asked_at = await asyncio.to_thread(self._ask), at
+        return message_id in self._held_back
+
+    def _ask(self) -> set[UUID]:
+        try:
+            with self._sessions() as session:
+                return held_back(session, self._messages, self._provider)
+        except OperationalError as error:
+            # Whoever cannot ask whether it may go on does not go on.
+            log.warning("dispatch.cannot_ask", error=type(error).__name__)
+            return set(self._messages)
+
+
+async def _send_all(
+    provider: Provider[Any], claimed: tuple[Claimed, ...], pace: Pace, fence: float, lanes: int, watch: Watch
+) -> list[Result]:
+    """Send all, `lanes` at a time: each lane takes the next message as soon as it is free, and in the order of the turns."""
     waiting = iter(claimed)
     results: list[Result] = []
+    gate = asyncio.Lock()
 
     async def lane() -> None:
-        for item in waiting:
-            receipt = await _send_one(provider, item, pace, fence)
-            results.append(Result(item.message_id, receipt))
+        while True:
+            # One at a time waits for its turn; the others have nothing in hand meanwhile.
+            async with gate:
+                item = next(waiting, None)
+                if item is None:
+                    return
+                receipt = await _turn(item, pace, fence, watch)
+            results.append(Result(item.message_id, receipt or await _send_one(provider, item)))
 
     await asyncio.gather(*(lane() for _ in range(min(lanes, len(claimed)))))
     return results
 
 
-async def _send_one(provider: Provider[Any], item: Claimed, pace: Pace, fence: float) -> Receipt:
-    if pace.limiter is not None:
-        await pace.limiter.permit(item.segments)
-    if time.monotonic() > fence:
-        return Receipt(item.envelope.token, Verdict.NOT_SENT, code="lease_over")
+async def _turn(item: Claimed, pace: Pace, fence: float, watch: Watch) -> Receipt | None:
+    """Wait until this message may go. Why it does not go at all, where its campaign was paused or no turn came in time."""
+    token = item.envelope.token
+    refused = Receipt(token, Verdict.NOT_SENT, code="lease_over")
+    while (left := fence - time.monotonic()) > 0:
+        if await watch.holds_back(item.message_id):
+            return Receipt(token, Verdict.NOT_SENT, code="paused", retry_after=0.0)
+        if pace.limiter is None:
+            return None
+        if not await pace.limiter.permit(item.segments, within=left):
+            refused = Receipt(token, Verdict.NOT_SENT, code="no_turn", retry_after=NO_TURN_SECONDS)
+            await asyncio.sleep(AHEAD_SECONDS / 2)
+        elif not await watch.holds_back(item.message_id):  # The turn may have come seconds later.
+            return None if time.monotonic() < fence else refused
+    return refused
+
+
+async def _send_one(provider: Provider[Any], item: Claimed) -> Receipt:
     try:
         return await provider.send(item.envelope)
     except Exception as error:  # noqa: BLE001  # whatever it is, the text may have gone

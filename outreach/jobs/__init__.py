@@ -354,7 +354,7 @@ def due(session: Session, by: Mapping[Channel, str], zone: str = spending.DEFAUL
               and not exists (select 1 from incarnation where frozen_at is not null)
               and coalesce({spending.ROOM}, 1) > 0
             order by s.channel
-        """),
+        """),  # noqa: S608  # made from our own constant
         {"channels": list(by), "providers": list(by.values()), "day_zone": zone},
     )
     return [*([apply_events] if reports else []), *dict.fromkeys(SENDERS[channel] for channel in rows)]

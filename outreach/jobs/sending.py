@@ -18,6 +18,7 @@ from outreach.delivery.paper import ClaimedLetter, claim_letters
 from outreach.delivery.print_room import NotOpen, SetLetter
 from outreach.delivery.pulling import Recall
 from outreach.delivery.record import Result, record
+from outreach.delivery.spending import ROOM
 from outreach.jobs.machine import (
     PRINT_ROOM,
     Machine,
@@ -52,7 +53,7 @@ def send_due(m: Machine) -> dispatching.Worked:
     if not awake(m):
         return dispatching.Worked(0, more=False)
     s = m.settings
-    limiter = Limiter(s.redis_url, s.sms_segments_per_second) if s.sms_segments_per_second else None
+    limiter = Limiter(s.redis_url, s.sms_sender, s.sms_segments_per_second, m.sessions) if s.sms_segments_per_second else None
     # A batch must be sent within its lease, whatever the limit.
     most = s.sms_segments_per_second * s.lease_seconds / (4 * s.sms_max_segments)
     batch = min(s.sms_batch, max(1, int(most))) if limiter else s.sms_batch
@@ -115,15 +116,16 @@ def letters_due(m: Machine) -> dispatching.Worked:
     return dispatching.Worked(sent, more=False)
 
 
-WAITING = """
+WAITING = f"""
     select s.campaign_id from step s join campaign c on c.id = s.campaign_id
     join message m on m.step_id = s.id and m.state = 'ready' and m.due_at <= now()
     where c.state = 'running' and s.channel = :channel
       and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
       and not exists (select 1 from incarnation where frozen_at is not null)
+      and coalesce({ROOM}, 1) > 0
     group by s.campaign_id
     having count(*) >= :full or min(m.due_at) <= now() - :gather * interval '1 second'
-"""
+"""  # noqa: S608  # made from our own constant
 
 
 def _waiting(m: Machine, channel: Channel) -> list[UUID]:
@@ -135,7 +137,7 @@ def _waiting(m: Machine, channel: Channel) -> list[UUID]:
                 text(WAITING),
                 {
                     "channel": channel, "provider": carriers(s)[channel], "full": s.print_run_letters,
-                    "gather": s.letter_gather_seconds,
+                    "gather": s.letter_gather_seconds, "day_zone": s.carrier_day_zone,
                 },
             )
         )  # fmt: skip
@@ -222,6 +224,7 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
         claimed, seen = claim_letters(session, channel, HOUSE_BATCH, rules, paper_rules(s), only=campaign_id)
     if not claimed:
         return 0, seen
+    watch = dispatching.Watch(m.sessions, [one.message_id for one in claimed], PostGridLetters.name)
     claimed, pdfs = _set_each(m, typesetter, claimed, PostGridLetters.name)
     # On record before the mail house is asked, as the attempts are: a letter that may be on its way is never unknown to us.
     with m.sessions.begin() as session:
@@ -233,7 +236,7 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
             )
             for one, pdf in zip(claimed, pdfs, strict=True)
         )  # fmt: skip
-    results = asyncio.run(_post_all(mail_house(s), claimed, pdfs, fence))
+    results = asyncio.run(_post_all(mail_house(s), claimed, pdfs, fence, watch))
     with m.sessions.begin() as session:
         record(session, results, mail_limits(s), PostGridLetters.name)
     return len(claimed), seen
@@ -268,14 +271,18 @@ async def _cancel_all(provider: PostGridLetters, wanted: Sequence[Recall]) -> li
         return list(await asyncio.gather(*(cancel(one) for one in wanted)))
 
 
-async def _post_all(provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf], fence: float) -> list[Result]:
+async def _post_all(
+    provider: PostGridLetters, claimed: Sequence[ClaimedLetter], pdfs: Sequence[Pdf], fence: float, watch: dispatching.Watch
+) -> list[Result]:
     waiting = iter(zip(claimed, pdfs, strict=True))
     results: list[Result] = []
 
     async def lane() -> None:
-        # Each letter is asked whether it is still ours to send when it is its turn, not when it begins to wait for one.
+        # Each letter is asked whether it may still go, and is ours, when it is its turn, not when it begins to wait for one.
         for one, pdf in waiting:
-            if time.monotonic() > fence:
+            if await watch.holds_back(one.message_id):
+                receipt = contract.Receipt(one.token, contract.Verdict.NOT_SENT, code="paused", retry_after=0.0)
+            elif time.monotonic() > fence:
                 receipt = contract.Receipt(one.token, contract.Verdict.NOT_SENT, code="lease_over")
             else:
                 receipt = await _sent(provider, contract.Letter(one.token, one.content.recipient, one.country, pdf.data, pdf.pages))

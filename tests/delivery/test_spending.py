@@ -157,7 +157,9 @@ def test_letters_are_no_texts_of_the_day(session: Session) -> None:
     assert len(spending.hold(session, wanted, Channel.EMAIL, "UTC").going) == 1
 
 
-@pytest.mark.parametrize("limits", [{"canary": 31}, {"per_day": 31}, {"spend_cap": 31 * PRICE}], ids=lambda limits: next(iter(limits)))
+@pytest.mark.parametrize(
+    "limits", [{"canary": 31}, {"per_day": 31}, {"spend_cap": 31 * PRICE}], ids=lambda limits: next(iter(limits))
+)
 def test_several_workers_at_once_never_exceed_a_limit(stage: Stage, limits: dict[str, Any]) -> None:
     with stage.sessions.begin() as session:
         incident = make_incident(session)

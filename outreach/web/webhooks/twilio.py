@@ -10,7 +10,8 @@ from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from outreach import jobs
-from outreach.delivery import events, reply
+from outreach.delivery import events, limits, reply
+from outreach.notices import segments
 from outreach.providers.contract import Forged, Malformed
 from outreach.providers.twilio import TwilioTexts
 from outreach.web.gate import callback
@@ -48,8 +49,12 @@ def inbound() -> ResponseReturnValue:
         return "", 403
     except Malformed as error:
         return str(error), 400
+    settings = panel().settings
     with panel().sessions.begin() as session:
-        outcome = reply.receive(session, provider.name, received, jobs.house(panel().settings))
+        outcome = reply.receive(session, provider.name, received, jobs.house(settings))
+    if outcome.answer and settings.sms_segments_per_second:
+        wanted = segments.count(outcome.answer).segments
+        limits.overtake(settings.redis_url, settings.sms_sender, settings.sms_segments_per_second, wanted)
     answer = f"<Response><Message>{escape(outcome.answer)}</Message></Response>" if outcome.answer else SILENCE
     return Response(answer, mimetype="text/xml")
 
