@@ -10,6 +10,7 @@ from outreach.access import audit
 from outreach.delivery import incarnation
 from outreach.delivery.claim import Rules, claim
 from outreach.delivery.incarnation import RedisMark
+from outreach.jobs.machine import carriers
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.stage import Stage
 
@@ -95,5 +96,5 @@ def test_a_frozen_engine_sends_nothing_and_rings_for_nothing(stage: Stage) -> No
     jobs.sweep_once(stage.machine)
     assert (stage.dispatch(), stage.dispatch_mail()) == (0, 0)
     with stage.sessions() as session:
-        assert jobs.dispatch not in jobs.due(session)
+        assert jobs.dispatch not in jobs.due(session, carriers(stage.settings))
     assert stage.accepted() == 0
