@@ -11,13 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Engine, MetaData, NullPool, Pool, QueuePool, Text, create_engine
+from sqlalchemy import DateTime, Engine, MetaData, NullPool, Pool, QueuePool, Text, create_engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 if TYPE_CHECKING:
     from outreach.access.sealing import Vault
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+# Where a network or a machine goes away without a word, connections hang. After 25 seconds each side gives the other up: we by
+# libpq's parameters, PostgreSQL by settings of the session, so that it lets go of the rows which a worker that is gone had locked. A
+# worker that is only frozen holds its rows for five minutes at most: no transaction of ours is idle for longer. Unix sockets need
+# none of the rest, and ignore it.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+OUR_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+ITS_PATIENCE = {
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25s",
+    "idle_in_transaction_session_timeout": "5min",
+}
 
 NAMING = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -57,7 +77,11 @@ def make_engine(database_url: str, *, pool: type[Pool] = QueuePool) -> Engine:
     options: dict[str, object] = {"poolclass": pool, "hide_parameters": True}
     if pool is not NullPool:
         options |= {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8}
-    return create_engine(database_url, connect_args={"application_name": "outreach"}, **options)
+    given = make_url(database_url).query.get("options", ())
+    session = [given] if isinstance(given, str) else [*given]
+    session += [f"-c {name}={value}" for name, value in ITS_PATIENCE.items()]
+    arguments = {"application_name": "outreach", "options": " ".join(session), **OUR_PATIENCE}
+    return create_engine(database_url, connect_args=arguments, **options)
 
 
 def make_sessions(engine: Engine, vault: "Vault") -> sessionmaker[Session]:

@@ -31,5 +31,6 @@ def main() -> None:
         exception_handlers=[jobs.report_failure],
         disable_default_exception_handler=True,
         log_job_description=False,
+        worker_ttl=60,  # seconds: a connection that hangs is given up after 55 of them, not after RQ's own seven minutes
     )
     worker.work(logging_level="WARNING")

@@ -3,8 +3,8 @@
     with engines.start(Path("var/engines")) as running:
         connect(running.database_url, running.redis_url)
 
-Both listen on Unix sockets in a folder closed to other users, and want a password besides; no port is opened.
-PostgreSQL keeps its data between starts. Valkey keeps nothing: it only carries nudges.
+Both listen on Unix sockets in a folder closed to other users, and want a password besides; no port is opened, unless a throw-away
+pair is given an address as well. PostgreSQL keeps its data between starts. Valkey keeps nothing: it only carries nudges.
 
 The folder holds `postgres/` (the data), `postgres.log`, `valkey/`, `valkey.log`, `sockets/`, `passwords.json`, `lock`
 (held while running), `addresses.json` (there while both answer), and sometimes `programs/` (see `home.find_packages`).
@@ -59,7 +59,7 @@ class Addresses:
 class Engines:
     """The running pair. Made by `start` or `throwaway`; stopped at the end of its `with` block."""
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True, host: str = "") -> None:
         self.folder = home.settle(folder)
         self._lock: int | None = home.hold(self.folder)
         self._sockets: Path | None = None
@@ -70,11 +70,12 @@ class Engines:
             packages = home.find_packages(self.folder, who)
             passwords = home.passwords(self.folder)
             self._sockets = home.make_sockets(self.folder, who)
-            self._postgres = Postgres(self.folder, packages, who, self._sockets, passwords["postgres"], durable=durable)
-            self._valkey = Valkey(self.folder, packages, who, self._sockets, passwords["valkey"])
+            self._postgres = Postgres(self.folder, packages, who, self._sockets, passwords["postgres"], durable=durable, host=host)
+            self._valkey = Valkey(self.folder, packages, who, self._sockets, passwords["valkey"], host=host)
             self._postgres.start()
             self._valkey.start()
             self.addresses = Addresses(self._postgres.url, self._valkey.url)
+            self.addresses_at_host = Addresses(self._postgres.url_at_host, self._valkey.url_at_host) if host else None
             home.write_closed(self.folder / "addresses.json", json.dumps(asdict(self.addresses)))
         except BaseException:
             self.stop()
@@ -148,12 +149,15 @@ def start(folder: Path, *, durable: bool = True) -> Engines:
 
 
 @contextmanager
-def throwaway(*, durable: bool = False) -> Iterator[Engines]:
-    """Both in a new temporary folder that is removed afterwards. Without `durable` nothing is forced to the disk."""
+def throwaway(*, durable: bool = False, host: str = "") -> Iterator[Engines]:
+    """Both in a new temporary folder that is removed afterwards. Without `durable` nothing is forced to the disk.
+
+    `host`: an address of this machine at which its neighbours may reach them too, at their usual ports: see `addresses_at_host`.
+    """
     _remove_leftovers()
     folder = home.temporary_folder()
     try:
-        with start(folder, durable=durable) as engines:
+        with Engines(folder, durable=durable, host=host) as engines:
             yield engines
     finally:
         shutil.rmtree(folder)

@@ -19,7 +19,8 @@ from outreach.engines.home import EnginesError, NoSpaceError, RunAs, give, postg
 from outreach.supervisor import LARGEST_LOG, die_with_parent
 
 NAME = "outreach"  # the role, and the database that the address names
-PORT = 5432  # only the name of a socket; said everywhere, so that PGPORT in the environment changes nothing
+PORT = 5432  # mostly only the name of a socket; said everywhere, so that PGPORT in the environment changes nothing
+VALKEY_PORT = 6379
 POSTGRES_READY = 120  # seconds: after a crash it first repeats what its log holds
 VALKEY_READY = 20
 GOODBYE = 60  # seconds to stop in an orderly way before being killed
@@ -124,14 +125,18 @@ class Postgres(Server):
     name = "postgres"
     farewell = signal.SIGINT  # "fast shutdown": ends the sessions, leaves nothing to recover
 
-    def __init__(self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str, *, durable: bool) -> None:
+    def __init__(
+        self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str, *, durable: bool, host: str = ""
+    ) -> None:
         super().__init__(folder, who)
         self._programs = postgres_bin(packages)
         self._data = folder / "postgres"
         self._password = password
         self._settings = POSTGRES_SETTINGS | ({} if durable else CARELESS) | {"unix_socket_directories": f'"{sockets}"'}
-        self._durable = durable
+        self._settings["listen_addresses"] = host
+        self._durable, self._host = durable, host
         self.url = f"postgresql+psycopg://{NAME}:{password}@/{NAME}?host={quote(str(sockets), safe='')}&port={PORT}"
+        self.url_at_host = f"postgresql+psycopg://{NAME}:{password}@{host}:{PORT}/{NAME}"
 
     @property
     def pid(self) -> int:
@@ -173,7 +178,8 @@ class Postgres(Server):
             f"CREATE DATABASE {NAME} OWNER {NAME};\n",
         )
         # The superuser has no password, so nobody can sign in as one.
-        (part / "pg_hba.conf").write_text("local all all scram-sha-256\n", encoding="utf-8")
+        rules = "local all all scram-sha-256\n" + ("host all all samenet scram-sha-256\n" if self._host else "")
+        (part / "pg_hba.conf").write_text(rules, encoding="utf-8")
         part.rename(self._data)
 
     def _run(self, argv: Sequence[str | Path], stdin: str = "") -> None:
@@ -227,12 +233,12 @@ class Valkey(Server):
     name = "valkey"
     farewell = signal.SIGTERM
 
-    def __init__(self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str) -> None:
+    def __init__(self, folder: Path, packages: Path, who: RunAs, sockets: Path, password: str, *, host: str = "") -> None:
         super().__init__(folder, who)
         self._program = valkey_server(packages)
         self._data = folder / "valkey"
         self._settings = {
-            "port": "0",
+            "port": str(VALKEY_PORT) if host else "0",
             "unixsocket": sockets / "valkey",
             "unixsocketperm": "700",
             "requirepass": password,
@@ -242,7 +248,10 @@ class Valkey(Server):
             "save": "",
             "appendonly": "no",
         }
+        if host:
+            self._settings["bind"] = host
         self.url = f"unix://:{password}@{quote(str(sockets / 'valkey'))}?db=0"
+        self.url_at_host = f"redis://:{password}@{host}:{VALKEY_PORT}/0"
 
     def start(self) -> None:
         """Start it, empty, at the same address as ever. Ends what an earlier, killed parent left running."""
