@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Where a network or a machine goes away without a word, connections hang. After 25 seconds each side gives the other up: we by
-# libpq's parameters, PostgreSQL by settings of the session, so that it lets go of the rows which a worker that is gone had locked. A
+# libpq's parameters, PostgreSQL by settings of the session, so that it lets go of the rows that a worker which is gone held. A
 # worker that is only frozen holds its rows for five minutes at most: no transaction of ours is idle for longer. Unix sockets need
 # none of the rest, and ignore it.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
