@@ -56,6 +56,13 @@ def test_a_value_that_does_not_fit_is_named() -> None:
         settings.load(GOOD | {"OUTREACH_SMS_BATCH": "many"})
 
 
+@pytest.mark.parametrize(("shortest", "longest"), [("0", "14400"), ("300", "36001"), ("900", "600")])
+def test_a_validity_that_no_carrier_takes_is_refused(shortest: str, longest: str) -> None:
+    override = {"OUTREACH_SMS_SHORTEST_VALIDITY_SECONDS": shortest, "OUTREACH_SMS_VALIDITY_SECONDS": longest}
+    with pytest.raises(BadSettings, match="sms_shortest_validity_seconds"):
+        settings.load(GOOD | override)
+
+
 def test_an_environment_that_does_not_exist_is_refused() -> None:
     with pytest.raises(BadSettings, match="OUTREACH_ENVIRONMENT"):
         settings.load(GOOD | {"OUTREACH_ENVIRONMENT": "staging"})

@@ -29,7 +29,7 @@ LARGEST_WAVE = 1_000_000_000
 LARGEST_CAP = Decimal("1e9")
 SPEND_CAP = "spend_cap"  # why a campaign is paused that has spent all it may
 LONGEST_STOP_REASON = 500
-SHORTEST_WINDOW = 7  # hours: in summer New York and Honolulu are six apart (see `delivery.claim`)
+SHORTEST_WINDOW = 7  # hours: in summer New York and Honolulu are six apart (see `delivery.hours`)
 
 
 class NoCampaign(Exception):

@@ -264,7 +264,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
     if not ids:
         return Batch((), 0)
     way, at = Channel(channel), now()
-    # Each set of zones is looked at once a batch. A worker sends what it claimed within its lease, so that is no time of the text's.
+    # Each set of zones is looked at once a batch. A worker may send until its lease is over, so that much is off the text's time.
     open_in = cache(partial(hours.next_opening, at, lasting=rules.lease + rules.shortest_validity))
     validity: dict[UUID, int] = {}
     going: list[Row[Any]] = []

@@ -42,10 +42,14 @@ class Composed:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a message goes: the opened value of its contact point, and the key that it was opened with."""
+    """Where a message goes: the opened value of its contact point, and the key that it was opened with.
+
+    `validity`: for how many seconds a carrier may go on trying; 0 where nothing is going to be sent.
+    """
 
     to: str
     key: DataKey
+    validity: int = 0
 
 
 Compose = Callable[[Row[Any], UUID, Destination], Composed | Reason]
@@ -83,7 +87,7 @@ def texts(session: Session, _rows: Sequence[Row[Any]], house: House) -> Compose:
         words = rendered[row.rendition_id]
         if words is None:
             return Reason.BLOCKED
-        envelope = Envelope(token, destination.to, words.text)
+        envelope = Envelope(token, destination.to, words.text, destination.validity)
         return Composed(envelope, words.text, destination.key, None, words.digest, words.segments)
 
     return compose

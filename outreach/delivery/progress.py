@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from outreach.campaigns import counsel
 from outreach.db import now
+from outreach.delivery.hours import Wait
 from outreach.delivery.message import MessageState
 from outreach.notices.channel import Channel
 from outreach.tally import Tally
@@ -63,7 +64,8 @@ class Progress:
     """`outcomes` sums to the audience, always. `messages` counts by state, `channels` the same by channel.
 
     `due`, `later`, `opens_at` and `per_minute` are of texts and e-mails: paper has the print room. `due` could go now; `later` wait
-    until `opens_at` (the hours, or a next try). `oldest_unknown` is since when the longest is unknown, `looked_up_at` when the
+    until `opens_at` (the hours, or a next try); for `without_hour` no hour is decent everywhere where their people may be, so they
+    would wait for ever. `oldest_unknown` is since when the longest is unknown, `looked_up_at` when the
     provider was last asked about one. `per_minute` is of the last minute. `counsel` is as `counsel.standing` counts.
     """
 
@@ -75,6 +77,7 @@ class Progress:
     due: int
     later: int
     opens_at: datetime | None
+    without_hour: int
     trouble: tuple[Trouble, ...]
     oldest_unknown: datetime | None
     looked_up_at: datetime | None
@@ -109,7 +112,7 @@ def of(session: Session, campaign_id: UUID) -> Progress:
     for row in rows:
         messages[row.state] += row.messages
         found.setdefault(Channel(row.channel), Counter())[row.state] += row.messages
-    wired = [row for row in rows if row.channel in WIRED]
+    wired = [row for row in rows if row.channel in WIRED and row.reason != Wait.NO_HOUR]
     trouble = [Trouble(Channel(row.channel), row.state, row.reason, row.code, row.messages) for row in rows if row.state in WRONG]
     return Progress(
         as_of=now(),
@@ -120,6 +123,7 @@ def of(session: Session, campaign_id: UUID) -> Progress:
         due=sum(row.due for row in wired),
         later=sum(row.messages - row.due for row in wired if row.state == MessageState.READY),
         opens_at=min((row.opens_at for row in wired if row.opens_at), default=None),
+        without_hour=sum(row.messages for row in rows if row.state == MessageState.READY and row.reason == Wait.NO_HOUR),
         trouble=tuple(sorted(trouble, key=lambda one: (-one.messages, one.state, one.reason or "", one.code or ""))),
         oldest_unknown=min((row.oldest for row in rows if row.oldest), default=None),
         looked_up_at=max((row.checked_at for row in rows if row.checked_at), default=None),

@@ -33,11 +33,15 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One text on its way out. `token` names our attempt and comes back in the callback's address; `to` is E.164."""
+    """One text on its way out. `token` names our attempt and comes back in the callback's address; `to` is E.164.
+
+    `validity`: after so many seconds it must not be delivered any more.
+    """
 
     token: UUID
     to: str
     text: str
+    validity: int
 
 
 _MAILBOX = re.compile(r"[^\s@,;:<>()\[\]\"\\\\]+@[^\s@,;:<>()\[\]\"\\\\]+\.[^\s@,;:<>()\[\]\"\\\\.]+")

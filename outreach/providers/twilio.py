@@ -87,17 +87,16 @@ class TwilioTexts:
         callback_base: str,
         in_flight: int,
         timeout: float,
-        validity: int,
         allowed_numbers: tuple[str, ...] = (),
     ) -> None:
-        """`callback_base` is our public address; `timeout` and `validity` are seconds. `allowed_numbers`: empty means any."""
+        """`callback_base` is our public address; `timeout` is seconds. `allowed_numbers`: empty means any."""
         self._sid, self._token = account_sid, auth_token
         self._validators = [RequestValidator(token) for token in (auth_token, previous_token) if token]
         self._origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         self._sender = sender
         self._api_url = api_url.rstrip("/")
         self._base = callback_base.rstrip("/")
-        self._in_flight, self._timeout, self._validity = in_flight, timeout, validity
+        self._in_flight, self._timeout = in_flight, timeout
         self._allowed = frozenset(allowed_numbers)
         self._codes = codes()
         self._http: _Http | None = None
@@ -127,7 +126,7 @@ class TwilioTexts:
                 to=envelope.to,
                 body=envelope.text,
                 status_callback=self.callback_url(token),
-                validity_period=self._validity,
+                validity_period=envelope.validity,
                 **self._origin,
             )
         except _TooFast as error:

@@ -64,7 +64,7 @@ def ids(pages: list[list[Standing]]) -> list[str]:
 def test_texts_of_a_day_come_page_by_page_and_nobody_elses_with_them(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     async def send() -> list[str | None]:
         async with texts(sandbox) as provider:
-            receipts = [await provider.send(Envelope(uuid4(), f"+120255501{n:02}", f"Sample {n}")) for n in range(1, 6)]
+            receipts = [await provider.send(Envelope(uuid4(), f"+120255501{n:02}", f"Sample {n}", 3600)) for n in range(1, 6)]
         return [receipt.provider_id for receipt in receipts]
 
     sent = asyncio.run(send())
@@ -80,7 +80,7 @@ def test_texts_of_a_day_come_page_by_page_and_nobody_elses_with_them(sandbox: Sa
 def test_a_text_that_is_still_queued_is_in_no_dated_listing_and_is_found_by_its_id(sandbox: Sandbox) -> None:
     async def send() -> Standing | None:
         async with texts(sandbox) as provider:
-            receipt = await provider.send(Envelope(uuid4(), "+12025550110", "Sample"))
+            receipt = await provider.send(Envelope(uuid4(), "+12025550110", "Sample", 3600))
             assert receipt.provider_id
             pages = [page async for page in provider.books(TODAY)]
             assert receipt.provider_id not in ids([list(page) for page in pages])
@@ -152,7 +152,7 @@ def test_books_that_cannot_be_read_are_not_empty_books(sandbox: Sandbox, provide
 def test_a_text_is_forgotten_once_it_is_final_and_one_that_is_gone_is_forgotten_too(sandbox: Sandbox) -> None:
     async def send(number: str) -> str:
         async with texts(sandbox) as provider:
-            return str((await provider.send(Envelope(uuid4(), number, "Sample"))).provider_id)
+            return str((await provider.send(Envelope(uuid4(), number, "Sample", 3600))).provider_id)
 
     async def redact(*provider_ids: str) -> list[bool]:
         async with texts(sandbox) as provider:

@@ -73,7 +73,7 @@ def stub() -> Iterator[Stub]:
 def adapter(stub: Stub, **changed: Any) -> TwilioTexts:
     values = {
         "account_sid": CREATED["account_sid"], "auth_token": "a token", "sender": "+12025550100", "api_url": stub.url,
-        "callback_base": "https://outreach.example.org", "in_flight": 2, "timeout": 5.0, "validity": 14400,
+        "callback_base": "https://outreach.example.org", "in_flight": 2, "timeout": 5.0,
     }  # fmt: skip
     return TwilioTexts(**(values | changed))
 
@@ -81,7 +81,7 @@ def adapter(stub: Stub, **changed: Any) -> TwilioTexts:
 def send(stub: Stub, **changed: Any) -> Receipt:
     async def run() -> Receipt:
         async with adapter(stub, **changed) as texts:
-            return await texts.send(Envelope(uuid4(), "+12025550123", "Letter Line: a sample"))
+            return await texts.send(Envelope(uuid4(), "+12025550123", "Letter Line: a sample", 14400))
 
     return asyncio.run(run())
 
