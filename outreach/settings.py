@@ -85,6 +85,7 @@ class Settings:
     letter_english_behind: bool
     letter_days_before_silence: int
     letter_lease_seconds: int
+    letter_poll_seconds: int
     letter_niceness: int
     sender_lines: tuple[str, ...]
     sender_title: str

@@ -44,18 +44,15 @@ class Waits:
     polls: tuple[float, ...]
 
 
-DAY = 86_400.0
-
-
 def polls_of_texts(first: float) -> tuple[float, ...]:
     """When a text or a mail that nothing was reported of is asked about, `first` seconds after it was sent; with 3,600: after 1, 6,
     24 and 72 hours. What nothing is known of then stays "sent": some carriers report nothing."""
     return tuple(first * hours for hours in (1, 6, 24, 72))
 
 
-def polls_of_letters(days: int) -> tuple[float, ...]:
-    """A letter is asked about every day, until nobody waits for it any more: the post takes days, and its scans come one by one."""
-    return tuple(DAY * day for day in range(1, days + 1))
+def polls_of_letters(every: float, times: int) -> tuple[float, ...]:
+    """A letter is asked about until nobody waits for it any more: the post takes days, and its scans come one by one."""
+    return tuple(every * number for number in range(1, times + 1))
 
 
 @dataclass(frozen=True, slots=True)

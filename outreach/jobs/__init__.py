@@ -299,7 +299,7 @@ def sweep_once(m: Machine) -> sweep.Swept:
     if s.mail_provider == SendGridMail.name and s.sendgrid_activity:
         asked += reconcile.reconcile(m.sessions, sendgrid_provider(s, m.vault), waits)
     if s.post_provider == PostGridLetters.name:
-        letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_days_before_silence))
+        letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_poll_seconds, s.letter_days_before_silence))
         asked += reconcile.reconcile(m.sessions, mail_house(s), letters)
     with m.sessions.begin() as session:
         exhausted.open_and_close(session)

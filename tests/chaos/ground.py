@@ -31,6 +31,7 @@ HASTE = {
     "reconcile_after_seconds": "1",
     "release_after_seconds": "4",
     "poll_after_seconds": "4",
+    "letter_poll_seconds": "4",
     "sms_retry_seconds": "2",
     "mail_retry_seconds": "2",
     "sweep_seconds": "1",
