@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
 import sqlalchemy as sa
 
 from outreach.campaigns.campaign import Step
@@ -59,46 +58,49 @@ def reachable(office: Office, number: int) -> Person:
     return person
 
 
-@pytest.mark.parametrize(
-    ("state", "reason"), [("failed", "bad_contact"), ("failed", "refused"), ("undelivered", "not_delivered"), ("blocked", "blocked"),
-                          ("returned", "returned"), ("cancelled", "opted_out")],
-)  # fmt: skip
-def test_who_was_not_reached_for_good_gets_the_next_step_at_once_and_the_others_at_its_time(
-    office: Office, state: str, reason: str
-) -> None:
-    ana, bo = reachable(office, 1), reachable(office, 2)
+OVER = [
+    ("failed", "bad_contact"), ("failed", "refused"), ("undelivered", "not_delivered"), ("blocked", "blocked"),
+    ("returned", "returned"), ("cancelled", "opted_out"),
+]  # fmt: skip
+
+
+def test_who_was_not_reached_for_good_gets_the_next_step_at_once_and_the_others_at_its_time(office: Office) -> None:
+    people, bo = [reachable(office, number) for number in range(len(OVER))], reachable(office, 50)
     office.launch(*TEXT_THEN_MAIL_THEN_LETTER)
-    came_to(office, ana, state, reason)
-    assert move_on(office) == 1
+    for person, (state, reason) in zip(people, OVER, strict=True):
+        came_to(office, person, state, reason)
+    assert move_on(office) == len(OVER)
     assert move_on(office) == 0
-    assert (office.messages(ana), office.standing(ana)) == (["email:ready", f"sms:{state}"], "planned")
+    for person, (state, _) in zip(people, OVER, strict=True):
+        assert (office.messages(person), office.standing(person)) == (["email:ready", f"sms:{state}"], "planned")
     assert office.messages(bo) == ["sms:ready"]
     come_the_time_of(office, 2)
-    assert office.messages(ana) == ["email:ready", f"sms:{state}"]
+    for person, (state, _) in zip(people, OVER, strict=True):
+        assert office.messages(person) == ["email:ready", f"sms:{state}"]
     assert office.messages(bo) == ["email:ready", "sms:ready"]
 
 
-@pytest.mark.parametrize(
-    ("state", "due", "ago"),
-    [("ready", None, 0), ("submitting", None, 30), ("undelivered", "30 minutes", 30), ("delivered", None, 90),
-     ("unknown", None, 23), ("accepted", None, 23), ("sent", None, 23)],
-)  # fmt: skip
-def test_who_may_still_be_reached_or_was_waits_for_the_steps_time(office: Office, state: str, due: str | None, ago: int) -> None:
-    ana = reachable(office, 1)
+def test_who_may_still_be_reached_or_was_waits_for_the_steps_time(office: Office) -> None:
+    states = [("ready", None, 0), ("submitting", None, 30), ("undelivered", "30 minutes", 30), ("delivered", None, 90),
+              ("unknown", None, 23), ("accepted", None, 23), ("sent", None, 23)]  # fmt: skip
+    people = [reachable(office, number) for number in range(len(states))]
     office.launch(*TEXT_THEN_MAIL_THEN_LETTER)
-    came_to(office, ana, state, due=due, ago=ago)
-    before = office.standing(ana)
+    for person, (state, due, ago) in zip(people, states, strict=True):
+        came_to(office, person, state, due=due, ago=ago)
+    before = [office.standing(person) for person in people]
     assert move_on(office) == 0
-    assert (office.messages(ana), office.standing(ana)) == ([f"sms:{state}"], before)
+    assert [office.messages(person) for person in people] == [[f"sms:{state}"] for state, *_ in states]
+    assert [office.standing(person) for person in people] == before
 
 
-@pytest.mark.parametrize("state", ["accepted", "sent", "unknown"])
-def test_a_report_that_is_missing_after_its_grace_moves_on_and_the_message_still_counts(office: Office, state: str) -> None:
-    ana = reachable(office, 1)
+def test_a_report_that_is_missing_after_its_grace_moves_on_and_the_message_still_counts(office: Office) -> None:
+    ana, bo, cleo = (reachable(office, number) for number in range(3))
     office.launch(*TEXT_THEN_MAIL_THEN_LETTER)
-    came_to(office, ana, state, ago=25)
-    assert move_on(office) == 1
-    assert (office.messages(ana), office.standing(ana)) == (["email:ready", f"sms:{state}"], "in_progress")
+    for person, state in ((ana, "accepted"), (bo, "sent"), (cleo, "unknown")):
+        came_to(office, person, state, ago=25)
+    assert move_on(office) == 3
+    assert (office.messages(ana), office.standing(ana)) == (["email:ready", "sms:accepted"], "in_progress")
+    assert [office.standing(person) for person in (bo, cleo)] == ["in_progress", "in_progress"]
     came_to(office, ana, "sent", ago=71)
     assert move_on(office) == 0, "a mail has 72 hours"
     came_to(office, ana, "sent", ago=73)
@@ -223,7 +225,8 @@ def test_who_is_about_to_be_removed_gets_every_step_at_once_and_so_do_their_atto
     for person in (ana, bo, cleo):
         office.represented(person, counsel)
     office.launch(Channel.HAND, (Channel.LETTER, 24), (Channel.ATTORNEY_EMAIL, 48), (Channel.ATTORNEY_LETTER, 72))
-    make_imminent(office, ana), make_imminent(office, bo, approved=False)
+    make_imminent(office, ana)
+    make_imminent(office, bo, approved=False)
     assert move_on(office) == 3
     assert move_on(office) == 0
     assert office.messages(ana) == ["attorney_email:ready", "attorney_letter:ready", "hand:ready", "letter:ready"]
