@@ -172,6 +172,7 @@ REASONS: Words = {
     Reason.REPRESENTATION_ENDED: _l("Their attorney no longer represents them"),
     Reason.ATTORNEY_UNREACHABLE: _l("Their attorney cannot be reached"),
     Reason.NOT_SERVED: _l("Could not be handed over"),
+    Reason.STOPPED: _l("The campaign was stopped before they were reached"),
 }
 
 CAMPAIGN_STATES: Words = {
@@ -181,6 +182,7 @@ CAMPAIGN_STATES: Words = {
     CampaignState.RUNNING: _l("Running"),
     CampaignState.PAUSED: _l("Paused"),
     CampaignState.DONE: _l("Done"),
+    CampaignState.STOPPED: _l("Stopped"),
 }
 
 MESSAGE_STATES: Words = {
@@ -245,6 +247,8 @@ ACTIONS: Words = {
     "attorney.open": _l("Opened an attorney's file"),
     "attorney.search": _l("Searched for an attorney"),
     "audit.verify": _l("Verified the audit log"),
+    "breaker.close": _l("Closed a breaker"),
+    "breaker.open": _l("Stopped sending by itself"),
     "campaign.approve": _l("Approved a campaign"),
     "campaign.change": _l("Changed a campaign"),
     "campaign.create": _l("Made a campaign"),
@@ -407,12 +411,14 @@ ADVICE: Words = {
     Reason.NO_COUNSEL: _l("Nobody has entered an appearance for them. Record one when it is filed."),
     Reason.REPRESENTATION_ENDED: _l("Ask who represents them now, and record the new appearance."),
     Reason.ATTORNEY_UNREACHABLE: _l("Look for another address of their attorney, and record it."),
+    Reason.STOPPED: _l("Reach them by another campaign."),
     Reason.NOT_SERVED: _l("Look up where they are now, then have it handed over again or tell their attorney."),
 }
 """What to do for people whom a campaign leaves out or does not reach, by reason."""
 
 PAUSES: Words = {
     "staff": _l("A member of staff paused it."),
+    "spend_cap": _l("It has spent all it may. An approver or a supervisor who did not make it can let it spend more."),
     "filtered": _l("Carriers refuse its texts as spam. Speak to the carrier before you resume it."),
     "configuration": _l("The carrier refuses our account or our number. The person who runs this system has to mend that first."),
 }

@@ -33,6 +33,8 @@ MATRIX = {
     "auth.own": STAFF,
     "auth.change": STAFF,
     "overview.show": STAFF,
+    "breakers.index": STAFF,
+    "breakers.close": {A, S},
     "people.index": {O, S},
     "people.find": {O, S},
     "people.show": {O, S},

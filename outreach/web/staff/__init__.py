@@ -8,6 +8,7 @@ from outreach.web.staff import (
     audit,
     auth,
     base,
+    breakers,
     campaigns,
     channel_plan,
     contacts,
@@ -26,6 +27,7 @@ from outreach.web.staff import (
 PAGES = (
     auth.pages,
     overview.pages,
+    breakers.pages,
     people.pages,
     contacts.pages,
     facilities.pages,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, render_template, request
 from flask.typing import ResponseReturnValue
 
+from outreach import jobs
 from outreach.access.accounts import Role
 from outreach.campaigns import counsel
 from outreach.campaigns.outcome import BEST_FIRST, OutcomeState
-from outreach.proof import figures, standing
+from outreach.proof import attention, figures, standing
 from outreach.web.gate import allow
 from outreach.web.panel import panel
 
@@ -49,10 +50,12 @@ def show() -> ResponseReturnValue:
             abort(404)
         counted = figures.count(session, chosen.id if chosen else None)
         attorneys = counsel.standing(session, chosen.id if chosen else None)
+        needed = attention.look(session, jobs.carriers(panel().settings))
     return render_template(
         "staff/overview.html",
         campaigns=campaigns,
         chosen=chosen,
+        attention=needed,
         figures=counted,
         counsel=attorneys,
         represented=attorneys.total() - attorneys[counsel.NO_COUNSEL],
