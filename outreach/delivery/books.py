@@ -3,12 +3,14 @@
 A day is compared (`comparison`) when it is over, again each day for a week while something differs, and whenever somebody wants it.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Text, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.db import Base, new_id, now
@@ -36,7 +38,7 @@ class BookCheck(Base):
     ours: Mapped[int] = mapped_column(default=0)
     theirs: Mapped[int] = mapped_column(default=0)
     agreed: Mapped[int] = mapped_column(default=0)  # held by both, with the same last word
-    wanted_at: Mapped[datetime | None] = mapped_column(default=now)  # since when a comparison is wanted, None where none is
+    wanted_at: Mapped[datetime | None]  # since when a comparison is wanted, None where none is
     tried_at: Mapped[datetime | None]  # when it was last begun
     problem: Mapped[str | None] = mapped_column(Text)  # why the last try came to nothing: a code
 
@@ -121,3 +123,111 @@ def due(session: Session, providers: Collection[str]) -> list[tuple[str, date]]:
         values,
     )
     return [(row.provider, row.day) for row in rows]
+
+
+class NoCheck(LookupError):
+    """This day was never compared with this provider, and is not about to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison and how many differences of each kind it found."""
+
+    check: BookCheck
+    kinds: Counter[str]
+
+
+def listed(session: Session, *, days: int = OLDEST_DAYS) -> list[Compared]:
+    """The comparisons of the last days, newest day first."""
+    since = now().date() - timedelta(days=days)
+    checks = session.scalars(
+        select(BookCheck).where(BookCheck.day >= since).order_by(BookCheck.day.desc(), BookCheck.provider)
+    ).all()
+    kinds: dict[tuple[str, date], Counter[str]] = defaultdict(Counter)
+    counted = select(BookDifference.provider, BookDifference.day, BookDifference.kind, func.count().label("n")).where(
+        BookDifference.day >= since
+    )
+    for row in session.execute(counted.group_by(BookDifference.provider, BookDifference.day, BookDifference.kind)):
+        kinds[row.provider, row.day][row.kind] = row.n
+    return [Compared(check, kinds[check.provider, check.day]) for check in checks]
+
+
+def one(session: Session, provider: str, day: date) -> Compared:
+    """Raises NoCheck."""
+    check = session.get(BookCheck, (provider, day))
+    if check is None:
+        raise NoCheck
+    counted = select(BookDifference.kind, func.count().label("n")).where(
+        BookDifference.provider == provider, BookDifference.day == day
+    )
+    return Compared(check, Counter({row.kind: row.n for row in session.execute(counted.group_by(BookDifference.kind))}))
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A difference, and where the attempt stands that it is about: None of an attempt that is not ours.
+
+    `task_id` is the open task about it.
+    """
+
+    kind: str
+    attempt_id: UUID | None
+    provider_id: str | None
+    our_state: str | None
+    their_state: str | None
+    their_status: str | None
+    started_at: datetime | None
+    campaign_id: UUID | None
+    campaign_title: str | None
+    task_id: UUID | None
+
+
+def differences(session: Session, provider: str, day: date, *, kind: str | None, limit: int, offset: int = 0) -> list[Named]:
+    """The differences of a day, kind by kind, the earliest first."""
+    rows = session.execute(
+        text("""
+            select d.kind, d.attempt_id, d.provider_id, d.our_state, d.their_state, d.their_status, a.started_at,
+                c.id as campaign_id, c.title as campaign_title, t.id as task_id
+            from book_difference d
+            left join attempt a on a.id = d.attempt_id
+            left join message m on m.id = a.message_id
+            left join campaign c on c.id = m.campaign_id
+            left join task t on t.attempt_id = a.id and t.closed_at is null
+            where d.provider = :provider and d.day = :day and (cast(:kind as text) is null or d.kind = :kind)
+            order by d.kind, a.started_at nulls last, d.id limit :limit offset :offset
+        """),
+        {"provider": provider, "day": day, "kind": kind, "limit": limit, "offset": offset},
+    )
+    return [Named(**row._mapping) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An attempt whose outcome nobody knows. `looks` is how often the provider's books were seen without an answer."""
+
+    attempt_id: UUID
+    provider: str
+    channel: str
+    started_at: datetime
+    looks: int
+    campaign_id: UUID
+    campaign_title: str
+    task_id: UUID | None
+
+
+def unknowns(session: Session, *, limit: int) -> tuple[int, list[Unknown]]:
+    """How many attempts have an outcome that nobody knows, and the oldest of them."""
+    count = session.scalar(text("select count(*) from message where state = 'unknown'")) or 0
+    rows = session.execute(
+        text("""
+            select a.id as attempt_id, a.provider, a.channel, a.started_at, a.checks as looks, c.id as campaign_id,
+                c.title as campaign_title, t.id as task_id
+            from message m
+            join attempt a on a.message_id = m.id and a.state = 'unknown'
+            join campaign c on c.id = m.campaign_id
+            left join task t on t.attempt_id = a.id and t.closed_at is null
+            where m.state = 'unknown' order by a.started_at limit :limit
+        """),
+        {"limit": limit},
+    )
+    return count, [Unknown(**row._mapping) for row in rows]

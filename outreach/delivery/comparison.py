@@ -65,17 +65,22 @@ def look(sessions: sessionmaker[Session], provider: Provider[Any], day: date) ->
 def _desk(sessions: sessionmaker[Session]) -> Iterator[sessionmaker[Session] | None]:
     """Sessions on one connection, with the temporary table on it; None where another process is comparing."""
     with sessions.kw["bind"].connect() as connection:
-        # Closed for good afterwards, and with it end the lock and the table.
+        # Closed for good afterwards: the table ends with it.
         connection.detach()
         free = connection.scalar(text("select pg_try_advisory_lock(:number)"), {"number": ONE_AT_A_TIME})
         connection.commit()
         if not free:
             yield None
             return
-        desk = sessionmaker(connection, info=sessions.kw["info"])
-        with desk.begin() as session:
-            begin(session)
-        yield desk
+        try:
+            desk = sessionmaker(connection, info=sessions.kw["info"])
+            with desk.begin() as session:
+                begin(session)
+            yield desk
+        finally:
+            # The server would notice that the connection is gone a little later.
+            connection.execute(text("select pg_advisory_unlock(:number)"), {"number": ONE_AT_A_TIME})
+            connection.commit()
 
 
 # `state` is null for what was asked for by itself and is not there. `attempt_id` is filled in by `recognise`.
