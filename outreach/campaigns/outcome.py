@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NO_COUNSEL = "no_counsel"  # nobody represents this person
     REPRESENTATION_ENDED = "representation_ended"
     ATTORNEY_UNREACHABLE = "attorney_unreachable"  # no address of theirs of this kind, or it does not work
+    STOPPED = "stopped"  # the campaign was, before their message went
     NOT_SERVED = "not_served"  # hand service was tried and did not succeed
 
 

@@ -82,7 +82,7 @@ MESSAGES = """
         reason = case when r.state in ('undelivered', 'failed', 'returned') then r.reason end,
         due_at = case when r.state = 'undelivered' and r.retry
                 and (select count(*) from attempt t where t.message_id = m.id and t.state <> 'not_sent') < r.attempts
-                and (select state <> 'done' from campaign c where c.id = m.campaign_id)
+                and (select state not in ('done', 'stopped') from campaign c where c.id = m.campaign_id)
             then now() + r.wait * interval '1 second' end,
         updated_at = now()
     from unnest(cast(:ids as uuid[]), cast(:numbers as smallint[]), cast(:states as text[]), cast(:reasons as text[]),

@@ -56,6 +56,7 @@ class Pull:
 # The same questions as when a message is claimed, asked of letters that lie in the house. Somebody in custody gets mail where
 # they are held; others at home; abroad only where a safety review signed the address off; an attorney only about their clients.
 WHY = """(case
+    when exists (select 1 from campaign c where c.id = m.campaign_id and c.state = 'stopped') then 'stopped'
     when m.attorney_id is null and p.custody = 'deceased' then 'deceased'
     when m.attorney_id is null and l.facility_id is not null
         and (p.custody <> 'detained' or p.facility_id is distinct from l.facility_id) then 'moved'
@@ -247,8 +248,8 @@ def _write(session: Session, pulls: Sequence[Pull] | Sequence[Recall]) -> None:
     )
     session.execute(
         text("""
-            update message m set state = case when m.attorney_id is null then 'cancelled' else 'ready' end,
-                reason = case when m.attorney_id is null then r.reason end, due_at = now(), updated_at = now()
+            update message m set state = case when m.attorney_id is null or r.reason = 'stopped' then 'cancelled' else 'ready' end,
+                reason = case when m.attorney_id is null or r.reason = 'stopped' then r.reason end, due_at = now(), updated_at = now()
             from unnest(cast(:ids as uuid[]), cast(:reasons as text[])) as r(id, reason)
             where m.id = r.id and m.state = 'accepted'
         """),

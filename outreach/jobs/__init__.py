@@ -40,6 +40,7 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
     pulling,
     reconcile,
     spending,
+    stopping,
     sweep,
     task,
     undecided,
@@ -265,6 +266,12 @@ def sweep_once(m: Machine) -> sweep.Swept:
     for channel, provider in carriers(s).items():
         with m.sessions.begin() as session:
             heartbeat.attend(session, channel, provider, timedelta(hours=s.late_after_hours))
+    while True:
+        with m.sessions.begin() as session:
+            stopped = stopping.cancel(session)
+        if not stopped:
+            break
+        log.info("campaign.cancelled", messages=stopped)
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
     if s.post_provider == PostGridLetters.name:

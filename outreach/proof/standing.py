@@ -11,7 +11,7 @@ from outreach.campaigns.outcome import BEST_FIRST, Outcome
 
 NO_CAMPAIGN = "none"  # stands in no campaign: nobody has tried to tell them yet
 
-LAUNCHED = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE)
+LAUNCHED = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DONE, CampaignState.STOPPED)
 
 _ORDER = ", ".join(f"'{state}'" for state in BEST_FIRST)
 

@@ -1,0 +1,39 @@
+"""Stopping a campaign for good: everything that still waits is cancelled, and people stand as not reached because it was stopped.
+
+`campaign.stop` has put an end to planning and claiming already; this is what follows from it, however many messages there are.
+Letters in the house are pulled, and those at a mail house called back, as any letter that must not leave (`pulling`). What a
+carrier has taken cannot be recalled.
+"""
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from outreach.campaigns.outcome import Reason
+from outreach.delivery.projection import project
+
+# By step, as the waiting messages are indexed. Nobody is waited for: what another transaction holds is cancelled the next time.
+WAITING = """
+    select due.id from campaign c join step s on s.campaign_id = c.id
+    cross join lateral (
+        select m.id from message m where m.step_id = s.id and m.state = 'ready' limit :size for update skip locked
+    ) due
+    where c.state = 'stopped'
+    limit :size
+"""
+TO_BE_TRIED_AGAIN = """
+    select m.id from message m join campaign c on c.id = m.campaign_id and c.state = 'stopped'
+    where m.state = 'undelivered' and m.due_at is not null
+    limit :size for update of m skip locked
+"""
+CANCEL = """
+    update message set state = 'cancelled', reason = :reason, due_at = null, updated_at = now() where id = any(:ids)
+"""
+
+
+def cancel(session: Session, *, size: int = 5000) -> int:
+    """Cancel about so many of the messages that wait in stopped campaigns; how many, 0 when there are none. Safe to repeat."""
+    found = [*session.scalars(text(WAITING), {"size": size}), *session.scalars(text(TO_BE_TRIED_AGAIN), {"size": size})]
+    if found:
+        session.execute(text(CANCEL), {"ids": found, "reason": Reason.STOPPED})
+        project(session, found)
+    return len(found)
