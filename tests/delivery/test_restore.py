@@ -3,6 +3,7 @@
 PostgreSQL of our own, stopped and started on its real files, because that is what a restore is.
 """
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -18,9 +19,10 @@ from outreach import db, engines, jobs
 from outreach.db import now
 from outreach.engines import home
 from outreach.jobs import restoring
+from outreach.jobs.machine import text_provider
 from outreach.jobs.restoring import Choices, Restored
 from outreach.notices.channel import Channel
-from tests.factories import make_contact, make_incident, make_person
+from tests.factories import make_incident
 from tests.stage import Stage, mailbox, make_mail_recipients, make_notice, make_recipients, make_running, phone, raised
 
 TEXTS, MAILS = 9, 4
@@ -39,7 +41,7 @@ class Keeper:
         at = now()
         with self._stopped():
             # With its owners: who runs the servers is not always who runs the tests.
-            subprocess.run(["cp", "-a", "postgres", "backup"], cwd=self.folder, check=True)
+            subprocess.run(["/bin/cp", "-a", "postgres", "backup"], cwd=self.folder, check=True)
         return at
 
     def restore(self) -> None:
@@ -149,3 +151,94 @@ def send(stage: Stage, *, texts: int, mails: int) -> None:
 
 def reconcile(stage: Stage, since: datetime, choices: Choices | None = None) -> Restored:
     return restoring.restore(stage.machine, since, choices or Choices(), sleep=lambda _: None)
+
+
+def forget(stage: Stage) -> None:
+    """Make the database what it was before anything was sent. It is this quick where no file has to be put back."""
+    stage.execute("alter table message disable trigger user")
+    stage.execute("alter table event disable trigger user")
+    for table in ("look", "task", "event", "attempt"):
+        stage.execute(f"delete from {table}")
+    stage.execute("update message set state = 'ready', attempts = 0, reason = null, due_at = now() - interval '1 minute'")
+    stage.execute("update outcome set state = 'planned', reason = null")
+    stage.execute("alter table message enable trigger user")
+    stage.execute("alter table event enable trigger user")
+
+
+def sent_and_forgotten(stage: Stage, people: int = 3) -> datetime:
+    since = now() - timedelta(minutes=1)
+    stage.cast(people)
+    stage.plan()
+    stage.dispatch()
+    stage.callbacks()
+    forget(stage)
+    return since
+
+
+def test_it_stays_frozen_until_the_books_were_read_and_doing_it_twice_changes_nothing(stage: Stage) -> None:
+    since = sent_and_forgotten(stage)
+    rule = stage.control.fault("read_error")
+    done = reconcile(stage, since)
+    assert (done.thawed, done.unreadable.keys()) == (False, {"twilio", "sendgrid"})
+    assert stage.dispatch() == 0
+    stage.control.remove_fault(rule)
+    assert reconcile(stage, since).books["twilio"].adopted == 3
+    again = reconcile(stage, since)
+    assert (again.thawed, again.books["twilio"].known, again.books["twilio"].adopted) == (True, 3, 0)
+    stage.run_until_quiet()
+    assert (stage.accepted(), stage.outcomes()) == (3, {"reached": 3})
+    stage.check_promises()
+
+
+def test_a_text_that_cannot_be_recognized_holds_back_whoever_it_went_to_for_a_person_to_decide(stage: Stage) -> None:
+    since = sent_and_forgotten(stage)
+    redacted = next(text for text in stage.control.messages() if text["to"] == phone(1))
+
+    async def redact() -> None:
+        async with text_provider(stage.settings) as provider:
+            assert await provider.redact(redacted["sid"])
+
+    asyncio.run(redact())
+    done = reconcile(stage, since)
+    assert (done.thawed, done.books["twilio"].adopted, done.books["twilio"].held) == (True, 2, 1)
+    assert stage.scalar("select count(*) from task where kind = 'undecided' and closed_at is null") == 1
+    for _ in range(3):  # No look into the books frees it: they were read already.
+        stage.later(hours=2)
+        jobs.sweep_once(stage.machine)
+        assert stage.dispatch() == 0
+    assert stage.accepted() == 3
+    assert stage.outcomes() == {"reached": 2, "in_progress": 1}
+
+
+def test_traffic_that_belongs_to_no_message_keeps_it_frozen_until_somebody_has_seen_to_it(stage: Stage) -> None:
+    since = sent_and_forgotten(stage)
+    gone = stage.contact(2).id
+    stage.execute("delete from message_person where message_id in (select id from message where contact_point_id = :id)", id=gone)
+    stage.execute("delete from message where contact_point_id = :id", id=gone)
+    done = reconcile(stage, since)
+    assert (done.thawed, done.strays) == (False, 1)
+    assert not reconcile(stage, since, Choices(strays=2)).thawed
+    assert reconcile(stage, since, Choices(strays=1)).thawed
+
+
+@pytest.mark.parametrize("stage", [{"sendgrid_activity": "false"}], indirect=True)
+def test_mails_without_books_stay_where_they_are_until_somebody_says_what_is_to_become_of_them(stage: Stage) -> None:
+    stage.cast_mail([mailbox(number) for number in range(2)])
+    stage.plan()
+    stage.dispatch_mail()
+    forget(stage)
+    for choices in (Choices(), Choices(doubles=1)):
+        done = reconcile(stage, now(), choices)
+        assert (done.mails_unproven, done.mails_held, done.thawed) == (2, 0, False)
+    assert stage.dispatch_mail() == 0
+    done = reconcile(stage, now(), Choices(hold=True))
+    assert (done.mails_unproven, done.mails_held, done.thawed) == (0, 2, True)
+    assert stage.dispatch_mail() == 0
+    assert stage.scalar("select count(*) from task where kind = 'undecided' and closed_at is null") == 2
+    assert stage.mailed() == 2
+
+
+def test_paper_is_printed_again_only_once_somebody_says_that_the_old_one_is_destroyed() -> None:
+    done = Restored(now(), letters_unproven=75)
+    assert "75 letters" in " ".join(restoring._problems(done, Choices()))
+    assert not list(restoring._problems(done, Choices(paper_collected=True)))

@@ -1,5 +1,6 @@
 """Attempts whose outcome nobody knows: settled by token, by listing, by event, in that order; else by a person, once."""
 
+import asyncio
 from datetime import timedelta
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from outreach.delivery.reconcile import Answer, Undecided, Waits
 from outreach.delivery.task import Task
 from outreach.delivery.undecided import AlreadySettled, Decision, NoReason
 from outreach.jobs.machine import text_provider
-from outreach.providers.contract import Report, Standing
+from outreach.providers.contract import Report
 from tests.factories import make_account
 from tests.stage import Stage, phone
 
@@ -37,8 +38,6 @@ def lose(stage: Stage, fault: str = "drop_after") -> None:
 
 def look(stage: Stage) -> tuple[list[Undecided], list[Answer]]:
     """One reconciler's look into the books, without what it makes of it."""
-    import asyncio
-
     provider = text_provider(stage.settings)
     with stage.sessions.begin() as session:
         taken = reconcile.take(session, provider.name, AT_ONCE, 10)
