@@ -247,9 +247,12 @@ ACTIONS: Words = {
     "attorney.open": _l("Opened an attorney's file"),
     "attorney.search": _l("Searched for an attorney"),
     "audit.verify": _l("Verified the audit log"),
+    "books.compare": _l("Had the providers' books compared"),
     "breaker.close": _l("Closed a breaker"),
     "breaker.open": _l("Stopped sending by itself"),
+    "campaign.add_step": _l("Added a step to a campaign"),
     "campaign.approve": _l("Approved a campaign"),
+    "campaign.approve_step": _l("Approved a step that was added"),
     "campaign.change": _l("Changed a campaign"),
     "campaign.create": _l("Made a campaign"),
     "campaign.launch": _l("Launched a campaign"),
@@ -257,6 +260,7 @@ ACTIONS: Words = {
     "campaign.resume": _l("Resumed a campaign"),
     "campaign.send_back": _l("Sent a campaign back"),
     "campaign.submit": _l("Asked for approval of a campaign"),
+    "campaign.withdraw_step": _l("Withdrew a step that was added"),
     "channel_plan.change": _l("Changed the channel plan"),
     "contact.add": _l("Added a way to reach somebody"),
     "contact.consent": _l("Recorded a written consent"),
@@ -315,6 +319,7 @@ ACTIONS: Words = {
     "representation.verify": _l("Verified an attorney's appearance"),
     "reply.bind": _l("Said whose reply it is"),
     "reply.handle": _l("Marked a reply as handled"),
+    "task.close": _l("Closed a task"),
 }
 """Actions of the audit log. One without a word here is shown by its code."""
 

@@ -23,7 +23,7 @@ from outreach.proof.listing import NOT_KNOWN, Filters, Row
 from outreach.web import words
 from outreach.web.gate import allow
 from outreach.web.panel import account, panel
-from outreach.web.staff import attorney_words
+from outreach.web.staff import attorney_words, imminent_section
 from outreach.web.staff.base import Pages, language_name, page_number
 
 pages = Blueprint("people", __name__, url_prefix="/people")
@@ -176,6 +176,7 @@ def _file(person_id: UUID, reason: RevealReason | None = None) -> ResponseReturn
         appearances = attorney_file.of_person(session, permit)
         attorneys = attorney_file.names(session, {one.attorney_id for one in appearances})
         told = counsel.of_person(session, person_id)
+        imminent_removals = imminent_section.section(session, permit)
     return render_template(
         "staff/people/file.html",
         file=opened,
@@ -185,6 +186,7 @@ def _file(person_id: UUID, reason: RevealReason | None = None) -> ResponseReturn
         appearances=appearances,
         attorneys=attorneys,
         counsel=told,
+        imminent=imminent_removals,
         attorney_words=attorney_words,
         contacts={contact.id: contact for contact in opened.contacts},
         reasons=RevealReason,
