@@ -1,11 +1,13 @@
 """How a launched campaign stands: its people, its messages by channel and state, how fast it goes, and what went wrong."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import counsel
@@ -21,8 +23,10 @@ OUTCOMES = "select state, reason, count(*) as people from outcome where campaign
 
 # Found by step, which is what messages are indexed by. The last code is looked up only for the few that went wrong.
 MESSAGES = """
-    select m.channel, m.state, m.reason, last.code, count(*) as messages,
+    select m.channel, m.state, m.reason, m.rendition_id, last.code, count(*) as messages, sum(m.attempts) as tries,
         count(*) filter (where m.state = 'ready' and m.due_at <= now()) as due,
+        count(*) filter (where (m.state = 'ready' and m.attempts > 0)
+            or (m.state = 'undelivered' and m.due_at is not null)) as again,
         min(m.due_at) filter (where m.state = 'ready' and m.due_at > now()) as opens_at,
         min(last.started_at) filter (where m.state = 'unknown') as oldest,
         max(last.checked_at) filter (where m.state = 'unknown') as checked_at
@@ -32,7 +36,7 @@ MESSAGES = """
         where a.message_id = m.id order by a.number desc limit 1
     ) last on m.state in ('undelivered', 'failed', 'cancelled', 'blocked', 'unknown')
     where m.step_id in (select id from step where campaign_id = :campaign)
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 """
 
 PACE = """
@@ -60,13 +64,25 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """Messages of one text: `wanted` (all but the cancelled and blocked ones), `left` to go, and how often they were tried."""
+
+    channel: Channel
+    rendition_id: UUID
+    wanted: int
+    left: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """`outcomes` sums to the audience, always. `messages` counts by state, `channels` the same by channel.
 
     `due`, `later`, `opens_at` and `per_minute` are of texts and e-mails: paper has the print room. `due` could go now; `later` wait
-    until `opens_at` (the hours, or a next try); for `without_hour` no hour is decent everywhere where their people may be, so they
-    would wait for ever. `oldest_unknown` is since when the longest is unknown, `looked_up_at` when the
-    provider was last asked about one. `per_minute` is of the last minute. `counsel` is as `counsel.standing` counts.
+    until `opens_at`, `in_hours` of them for their hours and the others for a next try; `again` were tried before. For `without_hour`
+    no hour is decent everywhere where their people may be, so they would wait for ever. `oldest_unknown` is since when the longest
+    is unknown, `looked_up_at` when the provider was last asked about one. `per_minute` is of the last minute. `counsel` is as
+    `counsel.standing` counts.
     """
 
     as_of: datetime
@@ -76,6 +92,8 @@ class Progress:
     channels: dict[Channel, Counter[str]]
     due: int
     later: int
+    in_hours: int
+    again: int
     opens_at: datetime | None
     without_hour: int
     trouble: tuple[Trouble, ...]
@@ -83,6 +101,7 @@ class Progress:
     looked_up_at: datetime | None
     per_minute: int
     counsel: Counter[str]
+    volumes: tuple[Volume, ...]
 
     @property
     def people(self) -> int:
@@ -113,7 +132,11 @@ def of(session: Session, campaign_id: UUID) -> Progress:
         messages[row.state] += row.messages
         found.setdefault(Channel(row.channel), Counter())[row.state] += row.messages
     wired = [row for row in rows if row.channel in WIRED and row.reason != Wait.NO_HOUR]
-    trouble = [Trouble(Channel(row.channel), row.state, row.reason, row.code, row.messages) for row in rows if row.state in WRONG]
+    wrong = Counter[tuple[str, str, str | None, str | None]]()
+    for row in rows:
+        if row.state in WRONG:
+            wrong[row.channel, row.state, row.reason, row.code] += row.messages
+    trouble = [Trouble(Channel(channel), state, reason, code, number) for (channel, state, reason, code), number in wrong.items()]
     return Progress(
         as_of=now(),
         outcomes=outcomes,
@@ -122,6 +145,8 @@ def of(session: Session, campaign_id: UUID) -> Progress:
         channels={channel: found[channel] for channel in Channel if channel in found},
         due=sum(row.due for row in wired),
         later=sum(row.messages - row.due for row in wired if row.state == MessageState.READY),
+        in_hours=sum(row.messages - row.due for row in wired if row.reason == Wait.HOURS),
+        again=sum(row.again for row in rows),
         opens_at=min((row.opens_at for row in wired if row.opens_at), default=None),
         without_hour=sum(row.messages for row in rows if row.state == MessageState.READY and row.reason == Wait.NO_HOUR),
         trouble=tuple(sorted(trouble, key=lambda one: (-one.messages, one.state, one.reason or "", one.code or ""))),
@@ -129,7 +154,19 @@ def of(session: Session, campaign_id: UUID) -> Progress:
         looked_up_at=max((row.checked_at for row in rows if row.checked_at), default=None),
         per_minute=session.scalar(text(PACE), {"campaign": campaign_id, "seconds": PACE_SECONDS, "wired": list(WIRED)}) or 0,
         counsel=counsel.standing(session, campaign_id),
+        volumes=tuple(_volumes(rows)),
     )
+
+
+def _volumes(rows: Sequence[Row[Any]]) -> Iterator[Volume]:
+    found: dict[tuple[str, UUID], list[int]] = {}
+    for row in rows:
+        volume = found.setdefault((row.channel, row.rendition_id), [0, 0, 0])
+        volume[0] += row.messages if row.state not in (MessageState.CANCELLED, MessageState.BLOCKED) else 0
+        volume[1] += row.messages if row.state in (MessageState.READY, MessageState.SUBMITTING) else 0
+        volume[2] += row.tries
+    for (channel, rendition_id), (wanted, left, tries) in found.items():
+        yield Volume(Channel(channel), rendition_id, wanted, left, tries)
 
 
 STANDING = Tally(

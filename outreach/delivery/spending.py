@@ -154,12 +154,12 @@ def _room(left: Row[Any], channel: Channel) -> int | None:
 def count(session: Session, going: Sequence[tuple[Wanted, int]], channel: Channel, today: date) -> None:
     """Count these messages, with the segments of each, as handed over `today`."""
     found: dict[UUID, tuple[int, int, Decimal]] = {}
-    for one, segments in going:
-        messages, all_segments, cost = found.get(one.campaign_id, (0, 0, Decimal(0)))
-        found[one.campaign_id] = messages + 1, all_segments + segments, cost + one.cost
+    for one, each in going:
+        number, segments, cost = found.get(one.campaign_id, (0, 0, Decimal(0)))
+        found[one.campaign_id] = number + 1, segments + each, cost + one.cost
     if found:
         numbers = list(found.values())
-        messages = [number[0] for number in numbers]
+        messages = [number for number, _, _ in numbers]
         session.execute(
             text(COUNT),
             {
@@ -167,8 +167,8 @@ def count(session: Session, going: Sequence[tuple[Wanted, int]], channel: Channe
                 "campaigns": list(found),
                 "messages": messages,
                 "letters": messages if channel.on_paper else [0] * len(messages),
-                "segments": [number[1] if channel is Channel.SMS else 0 for number in numbers],
-                "costs": [number[2] for number in numbers],
+                "segments": [segments if channel is Channel.SMS else 0 for _, segments, _ in numbers],
+                "costs": [cost for _, _, cost in numbers],
             },
         )
 
