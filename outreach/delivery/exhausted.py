@@ -102,6 +102,7 @@ class Tried:
     """One attempt. `code` is the provider's; `reported_at` is when its last report came, None when none has."""
 
     at: datetime
+    provider: str
     state: str
     code: str | None
     reported_at: datetime | None
@@ -196,7 +197,7 @@ def close(session: Session, task_id: UUID, resolution: Resolution, note: str, *,
 
 TRIED = """
     select s.id as step_id, m.id, m.contact_point_id, m.language, m.state, m.reason,
-        a.id as attempt_id, a.started_at, a.state as attempt_state, a.error_code,
+        a.id as attempt_id, a.started_at, a.provider, a.state as attempt_state, a.error_code,
         (select max(e.received_at) from event e where e.attempt_id = a.id) as reported_at
     from message_person mp
     join message m on m.id = mp.message_id
@@ -238,7 +239,9 @@ def _sent(rows: Sequence[Row[Any]]) -> tuple[Sent, ...]:
             state=found[0].state,
             reason=found[0].reason,
             tries=tuple(
-                Tried(one.started_at, one.attempt_state, one.error_code, one.reported_at) for one in found if one.attempt_id
+                Tried(one.started_at, one.provider, one.attempt_state, one.error_code, one.reported_at)
+                for one in found
+                if one.attempt_id
             ),
         )
         for found in messages.values()

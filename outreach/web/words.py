@@ -312,6 +312,7 @@ ACTIONS: Words = {
     "quarantine.dismiss": _l("Dismissed a row of a roster"),
     "quarantine.export": _l("Downloaded rows of a roster"),
     "quarantine.open": _l("Opened a row of a roster"),
+    "redaction.again": _l("Had texts redacted again"),
     "rendition.approve": _l("Approved a text"),
     "rendition.draft": _l("Drafted a text"),
     "representation.end": _l("Ended an attorney's appearance"),

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from outreach.access.accounts import Account
-from outreach.delivery import inbox
+from outreach.delivery import inbox, task
 from outreach.notices import languages
 from outreach.notices.notice import Summary
 from outreach.web import gate, words
@@ -45,6 +45,8 @@ MENU = (
     MenuItem("print_room.index", _l("Print room")),
     MenuItem("returned_mail.index", _l("Returned mail")),
     MenuItem("replies.index", _l("Replies")),
+    MenuItem("reconciliation.index", _l("Reconciliation")),
+    MenuItem("tasks.index", _l("Tasks")),
     MenuItem("audit.index", _l("Audit log")),
     MenuItem("accounts.index", _l("Accounts")),
 )
@@ -199,6 +201,15 @@ def waiting_replies() -> int:
         return 0
 
 
+def open_tasks() -> int:
+    """How many tasks are open, for the menu; 0 where that cannot be asked, as `waiting_replies`."""
+    try:
+        with panel().sessions.begin() as session:
+            return task.open_by_kind(session).total()
+    except SQLAlchemyError:
+        return 0
+
+
 def prepare(app: Flask) -> None:
     """Give templates what they use."""
     app.jinja_env.filters.update(
@@ -206,7 +217,9 @@ def prepare(app: Flask) -> None:
         duration=duration, language=language_name, action=action,
         action_option=action_option, account_option=account_option, notice_option=notice_option,
     )  # fmt: skip
-    app.jinja_env.globals.update(words=words, may=may, with_query=with_query, autonym=autonym, waiting_replies=waiting_replies)
+    app.jinja_env.globals.update(
+        words=words, may=may, with_query=with_query, autonym=autonym, waiting_replies=waiting_replies, open_tasks=open_tasks
+    )
 
     @app.context_processor
     def layout() -> dict[str, object]:
