@@ -198,7 +198,7 @@ def differences(session: Session, provider: str, day: date, *, kind: str | None,
         """),
         {"provider": provider, "day": day, "kind": kind, "limit": limit, "offset": offset},
     )
-    return [Named(**row._mapping) for row in rows]
+    return [Named(**row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,4 +230,4 @@ def unknowns(session: Session, *, limit: int) -> tuple[int, list[Unknown]]:
         """),
         {"limit": limit},
     )
-    return count, [Unknown(**row._mapping) for row in rows]
+    return count, [Unknown(**row) for row in rows.mappings()]
