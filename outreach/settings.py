@@ -84,6 +84,7 @@ class Settings:
     letter_gather_seconds: int
     letter_english_behind: bool
     letter_days_before_silence: int
+    letter_batch: int
     letter_lease_seconds: int
     letter_poll_seconds: int
     letter_niceness: int

@@ -45,7 +45,6 @@ log = structlog.get_logger()
 
 MAILS = (Channel.EMAIL, Channel.ATTORNEY_EMAIL)
 PAPER = (Channel.HAND, Channel.LETTER, Channel.ATTORNEY_LETTER)
-HOUSE_BATCH = 25  # letters set and handed to a mail house at a time
 
 
 def send_due(m: Machine) -> dispatching.Worked:
@@ -221,7 +220,7 @@ def _to_mail_house(m: Machine, typesetter: Typesetter, channel: Channel, campaig
     # A worker that was frozen past its lease must not send: the sweep may have given the letter to another.
     fence = time.monotonic() + s.letter_lease_seconds - s.postgrid_timeout_seconds - dispatching.MARGIN_SECONDS
     with m.sessions.begin() as session:
-        claimed, seen = claim_letters(session, channel, HOUSE_BATCH, rules, paper_rules(s), only=campaign_id)
+        claimed, seen = claim_letters(session, channel, s.letter_batch, rules, paper_rules(s), only=campaign_id)
     if not claimed:
         return 0, seen
     watch = dispatching.Watch(m.sessions, [one.message_id for one in claimed], PostGridLetters.name)

@@ -19,6 +19,8 @@ from outreach.sandbox.control import Control
 from outreach.supervisor import die_with_parent, free_port
 from tests.stage import ACCOUNT, environment
 
+HERE = "127.0.0.1"
+
 # Everything that waits minutes in life waits seconds here. A worker is frozen for at most 4 seconds and never twice. One that was
 # frozen just after it asked whether its lease still holds (`lease - timeout - 2` after its claim) has then 4 more seconds until
 # absence at the provider frees what it holds (`lease + release`): the hole that our documents name is never entered.
@@ -41,6 +43,7 @@ HASTE = {
     "mail_batch": "8",
     "mail_in_flight": "4",
     "dispatch_seconds": "5",
+    "letter_batch": "5",
     "letter_niceness": "0",
     "post_provider": "postgrid",
 }
@@ -58,21 +61,24 @@ class Ground:
 
 
 @contextmanager
-def prepared(seed: int, *, host: str = "127.0.0.1", overrides: Mapping[str, str] | None = None) -> Iterator[Ground]:
-    """Engines that keep what was committed, and a sandbox whose chances depend on the seed. `host`: where both can be reached."""
-    with engines.throwaway(durable=True) as own:
+def prepared(seed: int, *, host: str = "") -> Iterator[Ground]:
+    """Engines that keep what was committed, and a sandbox whose chances depend on the seed.
+
+    `host`: an address at which other machines can reach both.
+    """
+    with engines.throwaway(durable=True, host=host) as own:
         folder = own.folder
         db.migrate(own.database_url)
         FileKeyRing.create(folder / "ring.json")
-        token, port, web_port = secrets.token_hex(16), free_port(host), free_port()
-        web_url, api_url = f"http://127.0.0.1:{web_port}", f"http://{host}:{port}"
+        token, port, web_port = secrets.token_hex(16), free_port(host or HERE), free_port()
+        web_url, api_url = f"http://127.0.0.1:{web_port}", f"http://{host or HERE}:{port}"
         environ = environment(folder, own.database_url, own.redis_url, web_url, api_url)
-        carrier = _sandbox(environ, folder, seed, host, port, token)
+        carrier = _sandbox(environ, folder, seed, host or HERE, port, token)
         try:
             control = Control(api_url, token)
             control.wait_until_healthy(60)
             environ |= {"OUTREACH_SENDGRID_WEBHOOK_KEYS": control.webhook_key(), "OUTREACH_BIND": f"127.0.0.1:{web_port}"}
-            environ |= {f"OUTREACH_{name.upper()}": value for name, value in (HASTE | dict(overrides or {})).items()}
+            environ |= {f"OUTREACH_{name.upper()}": value for name, value in HASTE.items()}
             yield Ground(own, control, environ, jobs.machine_for(settings.load(environ)), folder)
         finally:
             carrier.kill()

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
@@ -59,6 +59,17 @@ class Verdict:
     def held(self, people: int) -> bool:
         """Whether every promise held."""
         return not (self.lost or self.duplicates or self.wrong) and self.outcomes_total == people
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Every kind of difference, and the first of what was lost or doubled."""
+        for kind, count in sorted(self.differences.items()):
+            say(f"{count:7,}  {kind}")
+        for kind, count in sorted(self.wrong.items()):
+            say(f"{count:7,}  WRONG  {kind}")
+        for one in self.lost[:20]:
+            say(f"LOST   {one}")
+        for one in self.duplicates[:20]:
+            say(f"TWICE  {one}")
 
 
 def judge(session: Session, control: Control, cast: Cast) -> Verdict:
