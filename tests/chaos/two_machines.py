@@ -24,8 +24,6 @@ LONGEST_SILENCE = 30.0  # seconds until both sides have given each other up (`db
 PEOPLE = {True: 150, False: 1500}
 # So that many calls are on their way when the cable is pulled.
 SLOW: dict[str, dict[str, object]] = {"slow": {"chance": 0.6, "ms": 300}}
-    "slow": {"chance": 0.6, "ms": 300}
-}  # so that many calls are on their way when the cable is pulled
 
 
 def main() -> int:
