@@ -187,7 +187,7 @@ def test_a_person_decides_once_with_a_reason_that_is_sealed_and_an_entry_in_the_
     with stage.sessions.begin() as session:
         found = undecided.evidence(session, task.id)
         assert (found.note, found.task.resolution) == ("The carrier's desk said so.", decision)
-        assert b"desk" not in found.task.note_sealed
+        assert b"desk" not in (found.task.note_sealed or b"desk")
         with pytest.raises(AlreadySettled):
             undecided.decide(session, task.id, Decision.NOT_HANDED_OVER, "Once more.", by=by)
     assert stage.scalar("select count(*) from audit_entry where action = 'attempt.decide'") == 1

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from outreach.access.accounts import Role
+from outreach.campaigns.outcome import OutcomeState
 from outreach.db import now
 from outreach.delivery import events, look, undecided
 from outreach.delivery.look import LookResult, Seen
@@ -29,11 +30,11 @@ def task(session: Session) -> UUID:
     """A text that timed out, whose carrier's books could not be read, with another text of the day before."""
     person = make_person(session, name="Sample PERSON")
     campaign = make_campaign(session, title="Spring notices", state="running")
-    make_outcome(session, campaign, person, "in_progress")
+    make_outcome(session, campaign, person, OutcomeState.IN_PROGRESS)
     contact = make_contact(session, person, value=PHONE)
     ago = now() - timedelta(hours=30)
     other = make_campaign(session, title="Winter notices", state="running")
-    make_outcome(session, other, person, "reached")
+    make_outcome(session, other, person, OutcomeState.REACHED)
     make_message(session, other, contact, person, started_at=ago - timedelta(hours=2))
     message = make_message(
         session, campaign, contact, person, state="unknown", code="TimeoutError", started_at=ago, text="The secret words"
@@ -102,7 +103,5 @@ def test_what_was_settled_meanwhile_is_said_and_nothing_is_changed(sign_in: Sign
 def test_every_code_has_its_word() -> None:
     assert set(LookResult) <= undecided_words.LOOKS.keys()
     assert set(Decision) <= undecided_words.RESOLUTIONS.keys()
-    for code in ("attempt.decide", "incarnation.freeze", "incarnation.reconcile", "incarnation.thaw"):
-        assert code in words.ACTIONS
-    for code in (None, "500", "http_502", "20500", "TimeoutError", "ValueError"):
-        assert undecided_words.happened(code)
+    assert {"attempt.decide", "incarnation.freeze", "incarnation.reconcile", "incarnation.thaw"} <= words.ACTIONS.keys()
+    assert all(undecided_words.happened(code) for code in (None, "500", "http_502", "20500", "TimeoutError", "ValueError"))
