@@ -61,6 +61,7 @@ from outreach.jobs.machine import (
     mute,
     roster_limits,
     sendgrid_provider,
+    tariff,
     text_provider,
 )
 from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
@@ -103,6 +104,7 @@ __all__ = [
     "plan_campaign",
     "redact_due",
     "redact_texts",
+    "redactions_due",
     "report_failure",
     "ring",
     "roster_limits",
@@ -111,6 +113,7 @@ __all__ = [
     "sendgrid_provider",
     "sweep_once",
     "sweep_up",
+    "tariff",
     "text_provider",
     "waits_of",
 ]  # fmt: skip
@@ -266,12 +269,7 @@ def sweep_once(m: Machine) -> sweep.Swept:
     for channel, provider in carriers(s).items():
         with m.sessions.begin() as session:
             heartbeat.attend(session, channel, provider, timedelta(hours=s.late_after_hours))
-    while True:
-        with m.sessions.begin() as session:
-            stopped = stopping.cancel(session)
-        if not stopped:
-            break
-        log.info("campaign.cancelled", messages=stopped)
+    _cancel_stopped(m)
     with m.sessions.begin() as session:
         pulled = pulling.pull_moved(session)
     if s.post_provider == PostGridLetters.name:
@@ -327,6 +325,15 @@ def sweep_once(m: Machine) -> sweep.Swept:
 def waits_of(s: Settings) -> reconcile.Waits:
     """How long silence is borne, of texts and mails."""
     return reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, reconcile.polls_of_texts(s.poll_after_seconds))
+
+
+def _cancel_stopped(m: Machine) -> None:
+    while True:
+        with m.sessions.begin() as session:
+            cancelled = stopping.cancel(session)
+        if not cancelled:
+            return
+        log.info("campaign.cancelled", messages=cancelled)
 
 
 def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:

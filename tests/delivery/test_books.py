@@ -15,6 +15,7 @@ from outreach.db import now
 from outreach.delivery import books, comparison, reconcile
 from outreach.delivery.books import BookCheck, NotThatDay
 from outreach.delivery.message import Attempt, body_digest
+from outreach.notices.channel import Channel
 from outreach.providers.contract import Standing
 from tests.delivery.office import Office, office
 from tests.stage import Stage, phone
@@ -32,7 +33,7 @@ def attempt(office: Office, number: int, state: str, **columns: Any) -> Attempt:
         people = [office.person(language="es") for _ in range(12)]
         for n, person in enumerate(people):
             office.phone(person, n)
-        office.launch("sms")
+        office.launch(Channel.SMS)
         assert office.claim_texts() == 12
     index = vault_of(session).blind_index("phone", phone(number))
     found = session.scalars(

@@ -35,7 +35,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 def texts(sandbox: Sandbox) -> TwilioTexts:
     return TwilioTexts(
         account_sid=sandbox.config.account_sid, auth_token=TOKEN, sender="+12025550100", api_url=sandbox.url,
-        callback_base="https://outreach.example.org", in_flight=5, timeout=5.0, validity=14400,
+        callback_base="https://outreach.example.org", in_flight=5, timeout=5.0,
     )  # fmt: skip
 
 

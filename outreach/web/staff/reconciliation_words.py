@@ -30,7 +30,7 @@ NEXT: dict[str, LazyString] = {
     "doubled": _l("Somebody may have been written to twice. Tell whoever runs this system, with both numbers."),
     "found": _l("It is on record now, and is not sent again. The next look should agree."),
     "later": _l("It is on record now. The next look should agree."),
-    "contrary": _l("The arrival stands, since a phone or mailbox has confirmed it. Ask the provider if it matters for a proof."),
+    "contrary": _l("The arrival stands, since it was confirmed when it happened. Ask the provider if it matters for a proof."),
     "unanswered": _l("It is looked up every minute. Nothing else goes to the same phone or mailbox until it is settled."),
     "unlisted": _l("It is asked for again at the next look."),
 }
