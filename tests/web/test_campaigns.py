@@ -411,7 +411,7 @@ def test_progress_is_an_equation_a_chart_and_tables(sign_in: SignIn, page: Fetch
     assert "4 = 1 told + 1 reached + 1 on the way + 0 planned + 0 not reached + 1 left out" in shown.text
     assert "2 of 4 people have been reached or told" in shown.text
     assert "For 1 message no answer came from the carrier. We do not know whether it was sent" in shown.text
-    assert "Refused text message Asked us to stop 21610 1" in shown.text
+    assert "Refused text message Asked us to stop 21610: the recipient has refused messages from us 1" in shown.text
     assert f"/people?campaign={running.id}&outcome=excluded&reason=in_custody" in shown.links()
     part = live(officer, running)
     assert "<html" not in part

@@ -1,8 +1,10 @@
 """The form that describes a campaign: as it is typed, its ladder edited rung by rung, and as the domain takes it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
+from decimal import Decimal
 from typing import TypedDict
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Refused, Rung, Step
+from outreach.campaigns.campaign import Refused, Rung, Step, Waves
 from outreach.notices import languages, notice
 from outreach.notices.channel import Channel
 from outreach.notices.notice import Purpose
@@ -53,6 +55,9 @@ class Form:
     end: str = "20:00"
     any_hour: bool = False
     reason: str = ""
+    canary: str = ""
+    per_day: str = ""
+    spend_cap: str = ""
     rungs: tuple[TypedRung, ...] = ()
     fresh: int | None = None
 
@@ -66,6 +71,7 @@ class Description(TypedDict):
     ladder: list[Rung]
     window: tuple[time, time]
     window_reason: str | None
+    waves: Waves
 
 
 def planned_rungs(session: Session) -> tuple[TypedRung, ...]:
@@ -92,6 +98,9 @@ def typed() -> Form:
         end=form.get("end", ""),
         any_hour="any_hour" in form,
         reason=form.get("reason", ""),
+        canary=form.get("canary", ""),
+        per_day=form.get("per_day", ""),
+        spend_cap=form.get("spend_cap", ""),
         rungs=tuple(
             TypedRung(form[f"channel-{n}"], form.get(f"wait-{n}", ""), tuple(form.getlist(f"custodies-{n}")))
             for n in numbers[:MOST_RUNGS]
@@ -150,7 +159,33 @@ def description(session: Session, form: Form) -> Description:
         "ladder": _ladder(form.rungs),
         "window": (time(0), time(0)) if form.any_hour else _window(form),
         "window_reason": form.reason if form.any_hour else None,
+        "waves": Waves(
+            canary=_whole(form.canary),
+            per_day=_whole(form.per_day),
+            spend_cap=dollars(form.spend_cap),
+        ),
     }
+
+
+_DOLLARS = re.compile(r"\$? *(\d{1,3}(?:,\d{3})+|\d{1,9})(\.\d{1,2})?")
+_WHOLE = re.compile(r"\d{1,3}([,.'\u2019\u00a0\u202f ]\d{3})+|\d{1,9}", re.ASCII)  # a thousand may be 1,000, 1.000 or 1 000
+
+
+def dollars(typed: str) -> Decimal | None:
+    """A sum as it was typed, such as 1,500 or $99.50; None where nothing was. Raises Refused."""
+    if not typed.strip():
+        return None
+    if not (found := _DOLLARS.fullmatch(typed.strip())) or not typed.isascii():
+        raise Refused("A cost is a sum in US dollars, such as 1,500 or 99.50.")
+    return Decimal(found[1].replace(",", "") + (found[2] or ""))
+
+
+def _whole(typed: str) -> int | None:
+    if not typed.strip():
+        return None
+    if not _WHOLE.fullmatch(typed.strip()):
+        raise Refused("The first wave, and the messages a day, are whole numbers from 1 on. Leave them empty for no limit.")
+    return int("".join(c for c in typed if c.isdigit()))
 
 
 def _window(form: Form) -> tuple[time, time]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
 from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,15 +18,19 @@ from outreach.campaigns import campaign
 from outreach.campaigns.campaign import Campaign, CampaignState, NoCampaign, Refused
 from outreach.campaigns.forecast import forecast
 from outreach.campaigns.outcome import BEST_FIRST, OutcomeState
-from outreach.delivery import progress
+from outreach.delivery import outlook, progress
+from outreach.delivery.outlook import Outlook
+from outreach.delivery.progress import Progress, Trouble
 from outreach.notices import notice
 from outreach.notices.channel import Channel
 from outreach.people.incident import Incident
+from outreach.proof import attention
 from outreach.proof.standing import LAUNCHED
 from outreach.web import words
 from outreach.web.gate import allow, polled
 from outreach.web.panel import account, panel
-from outreach.web.staff.campaign_form import Form, choices, description, planned_rungs, rungs_of, typed, with_ladder
+from outreach.web.staff import breaker_words, campaign_words
+from outreach.web.staff.campaign_form import Form, choices, description, dollars, planned_rungs, rungs_of, typed, with_ladder
 from outreach.web.staff.overview import slices
 
 pages = Blueprint("campaigns", __name__, url_prefix="/campaigns")
@@ -86,6 +91,9 @@ def edit(campaign_id: UUID) -> ResponseReturnValue:
             end=found.window_end.strftime("%H:%M"),
             any_hour=found.window_start == found.window_end,
             reason=found.window_reason or "",
+            canary=str(found.canary or ""),
+            per_day=str(found.per_day or ""),
+            spend_cap=f"{found.spend_cap:.2f}" if found.spend_cap else "",
             rungs=rungs,
         ),
         found,
@@ -161,16 +169,94 @@ def resume(campaign_id: UUID) -> ResponseReturnValue:
     return _do(campaign_id, lambda session: campaign.resume(session, campaign_id, by=account()), _("It goes on."), ring=True)
 
 
+@pages.post("/<uuid:campaign_id>/continue")
+@allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
+def pass_canary(campaign_id: UUID) -> ResponseReturnValue:
+    """Let the rest go after the first wave. Where reports are missing, only for somebody who says that they know it."""
+
+    def go_on(session: Session) -> Campaign:
+        found = campaign.get(session, campaign_id)
+        canary = _outlook(session, found, progress.of(session, campaign_id)).canary
+        if canary and (canary.open or not canary.full) and "regardless" not in request.form:
+            raise Refused(
+                "The first wave is not over: %(sent)s of %(size)s messages are out, and %(missing)s reports are missing."
+                " Wait for them, or say that it is to go on regardless.",
+                sent=canary.sent,
+                size=canary.size,
+                missing=canary.open,
+            )
+        return campaign.pass_canary(session, campaign_id, by=account())
+
+    return _do(campaign_id, go_on, _("The rest goes out now."), ring=True)
+
+
+@pages.post("/<uuid:campaign_id>/cap")
+@allow(Role.APPROVER, Role.SUPERVISOR)
+def raise_cap(campaign_id: UUID) -> ResponseReturnValue:
+    def more(session: Session) -> Campaign:
+        cap = dollars(request.form.get("cap", ""))
+        if cap is None:
+            raise Refused("A cost is a sum in US dollars, such as 1,500 or 99.50.")
+        return campaign.raise_cap(session, campaign_id, cap, by=account())
+
+    return _do(campaign_id, more, _("It may spend so much now."), ring=True)
+
+
+@pages.post("/<uuid:campaign_id>/stop")
+@allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
+def stop(campaign_id: UUID) -> ResponseReturnValue:
+    """Its state changes at once; a sweep cancels what waits, pulls letters, and calls back what a mail house holds."""
+
+    def end(session: Session) -> Campaign:
+        if "for_good" not in request.form:
+            raise Refused("Say that you know that it cannot be started again.")
+        return campaign.stop(session, campaign_id, reason=request.form.get("reason", ""), by=account())
+
+    answer = _do(campaign_id, end, _("Stopped. What waits is being cancelled."))
+    panel().ring(jobs.sweep_up)
+    return answer
+
+
 @pages.get("/<uuid:campaign_id>/progress")
 @allow(Role.OFFICER, Role.APPROVER, Role.SUPERVISOR)
 @polled
 def live(campaign_id: UUID) -> ResponseReturnValue:
     """The part of the page that moves. When the campaign's state is no longer the page's, the whole page is asked for again."""
     with panel().sessions.begin() as session:
-        found, standing = _get(session, campaign_id), progress.of(session, campaign_id)
-    if request.args.get("state") != found.state:
-        return "", 200, {"HX-Refresh": "true"}
-    return render_template("staff/campaigns/progress.html", campaign=found, progress=standing, states=BEST_FIRST, slices=slices)
+        found = _get(session, campaign_id)
+        if request.args.get("state") != found.state:
+            return "", 200, {"HX-Refresh": "true"}
+        return render_template("staff/campaigns/progress.html", campaign=found, **_moving(session, found))
+
+
+@pages.app_template_filter("code_meaning")
+def code_meaning(trouble: Trouble) -> LazyString | None:
+    """What the provider's code of messages that did not arrive means, in plain words."""
+    provider = jobs.carriers(panel().settings)[trouble.channel]
+    return breaker_words.CODES[jobs.meaning(provider, trouble.code)] if trouble.code and trouble.channel in progress.WIRED else None
+
+
+def _moving(session: Session, found: Campaign) -> dict[str, Any]:
+    """What the part of the page that moves is made of."""
+    standing = progress.of(session, found.id)
+    expected = _outlook(session, found, standing)
+    carriers = {provider for channel, provider in jobs.carriers(panel().settings).items() if channel in standing.channels}
+    opened, _closed = attention.breakers(session)
+    return {
+        "progress": standing,
+        "outlook": expected,
+        "canary": expected.canary,
+        "stopped": [one for one in opened if one.campaign_id == found.id or one.provider in carriers],
+        "why": campaign_words.WHY,
+        "bounds": campaign_words.BOUNDS,
+        "states": BEST_FIRST,
+        "slices": slices,
+    }
+
+
+def _outlook(session: Session, found: Campaign, standing: Progress) -> Outlook:
+    s = panel().settings
+    return outlook.of(session, found, standing, jobs.tariff(s), jobs.house(s), s.sms_segments_per_second)
 
 
 def _ladder(form: Form, wish: str, found: Campaign | None = None) -> ResponseReturnValue:
@@ -227,10 +313,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
             "problem": problem,
         }
         if found.state in LAUNCHED:
-            standing = progress.of(session, campaign_id)
-            return render_template(
-                "staff/campaigns/launched.html", progress=standing, states=BEST_FIRST, slices=slices, pause=_pause(found), **about
-            )
+            return render_template("staff/campaigns/launched.html", pause=_pause(found), **_moving(session, found), **about)
         ways = campaign.ways(about["steps"])
         texts = notice.standing(session, found.notice_id)
         expected = forecast(
