@@ -16,12 +16,18 @@ import pytest
 import sqlalchemy as sa
 
 from outreach import db, engines, jobs
+from outreach.access import audit
+from outreach.access.sealing import Vault
 from outreach.db import now
+from outreach.delivery import incarnation
+from outreach.delivery.incarnation import RedisMark
 from outreach.engines import home
 from outreach.jobs import restoring
 from outreach.jobs.machine import text_provider
 from outreach.jobs.restoring import Choices, Restored
 from outreach.notices.channel import Channel
+from tests.delivery.test_print_journey import POSTGRID
+from tests.delivery.test_print_journey import cast as cast_letters
 from tests.factories import make_incident
 from tests.stage import Stage, mailbox, make_mail_recipients, make_notice, make_recipients, make_running, phone, raised
 
@@ -34,7 +40,6 @@ class Keeper:
 
     folder: Path
     running: engines.Engines
-    stage: Stage | None = None
 
     def back_up(self) -> datetime:
         """Copy the data, and start again; when that was."""
@@ -48,6 +53,15 @@ class Keeper:
         with self._stopped():
             shutil.rmtree(self.folder / "postgres")
             (self.folder / "backup").rename(self.folder / "postgres")
+
+    def promote(self) -> None:
+        """Start on the same data as a replica does, and have it take over."""
+        data, who = self.folder / "postgres", home.run_as(self.folder)
+        with self._stopped():
+            (data / "standby.signal").touch()
+            home.give(data / "standby.signal", who)
+        pg_ctl = home.postgres_bin(home.find_packages(self.folder, who)) / "pg_ctl"
+        subprocess.run([pg_ctl, "promote", "-D", data], cwd="/", check=True, capture_output=True, **who)
 
     @contextmanager
     def _stopped(self) -> Iterator[None]:
@@ -157,7 +171,7 @@ def forget(stage: Stage) -> None:
     """Make the database what it was before anything was sent. It is this quick where no file has to be put back."""
     stage.execute("alter table message disable trigger user")
     stage.execute("alter table event disable trigger user")
-    for table in ("look", "task", "event", "attempt"):
+    for table in ("look", "task", "event", "access_code", "letter", "attempt"):
         stage.execute(f"delete from {table}")
     stage.execute("update message set state = 'ready', attempts = 0, reason = null, due_at = now() - interval '1 minute'")
     stage.execute("update outcome set state = 'planned', reason = null")
@@ -237,6 +251,30 @@ def test_mails_without_books_stay_where_they_are_until_somebody_says_what_is_to_
     assert stage.dispatch_mail() == 0
     assert stage.scalar("select count(*) from task where kind = 'undecided' and closed_at is null") == 2
     assert stage.mailed() == 2
+
+
+@pytest.mark.parametrize("stage", [POSTGRID], indirect=True)
+def test_letters_in_a_mail_house_are_known_by_our_token_alone(stage: Stage) -> None:
+    cast_letters(stage, outside=2, inside=0)
+    assert jobs.letters_due(stage.machine).sent == 2
+    forget(stage)
+    done = reconcile(stage, now())
+    assert (done.thawed, done.books["postgrid"].adopted, done.strays) == (True, 2, 0)
+    assert jobs.letters_due(stage.machine).sent == 0
+    assert len(list(stage.control.letters())) == 2
+    stage.check_outcomes()
+
+
+def test_a_replica_that_takes_over_is_another_life_at_once(keeper: Keeper, vault: Vault, redis_url: str) -> None:
+    db.migrate(keeper.running.database_url)
+    sessions = db.make_sessions(db.make_engine(keeper.running.database_url, pool=sa.NullPool), vault)
+    with sessions.begin() as session:
+        assert incarnation.look(session, "first", RedisMark(redis_url))
+    keeper.promote()
+    with sessions.begin() as session:
+        assert not incarnation.look(session, "first", RedisMark(redis_url))
+        (entry,), _ = audit.entries(session, audit.Query(action="incarnation.freeze"), limit=10)
+        assert entry.detail == {"signs": ["timeline"]}
 
 
 def test_paper_is_printed_again_only_once_somebody_says_that_the_old_one_is_destroyed() -> None:
