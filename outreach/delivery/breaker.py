@@ -1,7 +1,7 @@
 """Breakers: what stops by itself when something is wrong with a step or a provider, until a person has looked.
 
-Whatever is wrong with one message is no matter of theirs. They count what goes wrong in a row: the latest answers of a provider, the
-latest reports of it, and what carriers filter within a step. The counts are read from the attempts and reports themselves, newest
+What is wrong with one message is no matter of theirs. They count what goes wrong in a row: in the latest answers of a provider, in
+its latest reports, and by carriers' filters within a step. The counts are read from the attempts and reports themselves, newest
 first and so many at most, so that they cost the same in a campaign of a million.
 """
 
@@ -27,6 +27,8 @@ from outreach.providers.contract import Refusal
 log = structlog.get_logger()
 
 FEWEST_UNKNOWN = 5  # fewer than this are a connection that broke, not a provider that has stopped answering
+WALK = 6  # times the sample are looked at, since other steps and what is reported on the way lie in between
+MAILERS = ("sendgrid", "smtp")  # the providers of which bounces are counted
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -161,7 +163,7 @@ def of_answers(session: Session, provider: str, faults: Sequence[Fault], toleran
     """What a batch of a provider's answers tells, once it is recorded. `faults` are what went wrong in it; without any, nothing."""
     findings = _at_once(session, provider, faults, tolerance)
     if any(f.refusal is None or f.refusal in ABOUT_THE_ADDRESS or f.refusal is Refusal.REVIEW for f in faults):
-        rows = session.execute(text(ANSWERS), {"provider": provider, "most": 10 * tolerance.sample}).all()
+        rows = session.execute(text(ANSWERS), {"provider": provider, "most": WALK * tolerance.sample}).all()
         said = [_Said(r.step_id, r.at, _why_refused(r.state, r.reason), r.error_code, unknown=_is_unknown(r)) for r in rows]
         findings += _refusals(session, said, tolerance)
         findings += _unknowns(session, provider, said, tolerance)
@@ -172,13 +174,11 @@ Meaning = Callable[[str, str | None], Refusal]
 """What to do about a provider's code: the provider's name, and the code of its report."""
 
 
-def of_reports(
-    session: Session, provider: str, faults: Sequence[Fault], meaning: Meaning, tolerance: Tolerance
-) -> list[Finding]:
+def of_reports(session: Session, provider: str, faults: Sequence[Fault], meaning: Meaning, tolerance: Tolerance) -> list[Finding]:
     """What a batch of a provider's reports tells, once it is applied. `faults` are the failures in it; without any, nothing."""
     findings = _at_once(session, provider, faults, tolerance)
     if any(f.refusal in ABOUT_THE_ADDRESS or f.refusal is Refusal.REVIEW for f in faults):
-        most = 3 * max(tolerance.mails, tolerance.sample)
+        most = max(WALK * tolerance.sample, 3 * tolerance.mails if provider in MAILERS else 0)
         rows = session.execute(text(REPORTS), {"provider": provider, "most": most}).all()
         said = [_Said(r.step_id, r.at, _why_failed(r, meaning(provider, r.error_code)), r.error_code, mail=r.mail) for r in rows]
         findings += _refusals(session, said, tolerance)
@@ -198,7 +198,8 @@ def of_complaints(session: Session, provider: str, tolerance: Tolerance) -> list
     return [Finding(BreakerKind.COMPLAINTS, provider, figures={"bad": complaints, "of": mails})]
 
 
-# What lies open on top is what workers are at just now: so many at once that it can be walked over.
+# What lies open on top is what workers are at just now: so many at once that it can be walked over. `limit 1` makes each message be
+# looked up by its key: the planner would rather read a whole table than find a thousand rows of it.
 ANSWERS = """
     with latest as materialized (
         select message_id, state, error_code, started_at from attempt
@@ -206,7 +207,7 @@ ANSWERS = """
         order by started_at desc limit :most
     )
     select m.step_id, m.reason, l.state, l.error_code, l.started_at as at
-    from latest l join message m on m.id = l.message_id
+    from latest l cross join lateral (select step_id, reason from message where id = l.message_id limit 1) m
     where l.state <> 'not_sent' order by l.started_at desc
 """
 
@@ -217,7 +218,8 @@ REPORTS = """
           where provider = :provider and state in ('delivered', 'undelivered', 'failed', 'returned')
             and applied_at is not null and problem is null
           order by attempt_id, id desc) l
-    join attempt a on a.id = l.attempt_id join message m on m.id = a.message_id
+    cross join lateral (select message_id from attempt where id = l.attempt_id limit 1) a
+    cross join lateral (select step_id, channel from message where id = a.message_id limit 1) m
     order by l.id desc
 """
 

@@ -28,8 +28,11 @@ class Heartbeat(Base):
 
 
 AGE = "select clock_timestamp() - beat_at from heartbeat where name = :name"
-FIRST = "insert into heartbeat (name, beat_at) values (:name, clock_timestamp()) on conflict do nothing"
-# Others who want to write the same are left to it: this one need not wait.
+# Others who want to write the same are left to it: nobody waits for another's transaction only to say that they are there.
+FIRST = """
+    insert into heartbeat (name, beat_at)
+    select :name, clock_timestamp() where pg_try_advisory_xact_lock(734107, hashtext(:name)) on conflict do nothing
+"""
 BEAT = """
     update heartbeat set beat_at = clock_timestamp()
     where name = (select name from heartbeat where name = :name for update skip locked)
