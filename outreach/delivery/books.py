@@ -183,18 +183,21 @@ class Named:
 
 
 def differences(session: Session, provider: str, day: date, *, kind: str | None, limit: int, offset: int = 0) -> list[Named]:
-    """The differences of a day, kind by kind, the earliest first."""
+    """The differences of a day, kind by kind."""
     rows = session.execute(
         text("""
             select d.kind, d.attempt_id, d.provider_id, d.our_state, d.their_state, d.their_status, a.started_at,
                 c.id as campaign_id, c.title as campaign_title, t.id as task_id
-            from book_difference d
+            from (
+                select * from book_difference
+                where provider = :provider and day = :day and (cast(:kind as text) is null or kind = :kind)
+                order by kind, provider_id, id limit :limit offset :offset
+            ) d
             left join attempt a on a.id = d.attempt_id
             left join message m on m.id = a.message_id
             left join campaign c on c.id = m.campaign_id
             left join task t on t.attempt_id = a.id and t.closed_at is null
-            where d.provider = :provider and d.day = :day and (cast(:kind as text) is null or d.kind = :kind)
-            order by d.kind, a.started_at nulls last, d.id limit :limit offset :offset
+            order by d.kind, d.provider_id, d.id
         """),
         {"provider": provider, "day": day, "kind": kind, "limit": limit, "offset": offset},
     )

@@ -229,7 +229,9 @@ LATER = f"""
 
 def recognise(session: Session, provider: str) -> None:
     """Find out which lines of their books are which attempts: by their id, else as reconciling does."""
+    session.execute(text("analyze their_books"))
     session.execute(text(KNOWN), {"provider": provider})
+    session.execute(text("analyze their_books"))
     found: dict[str, UUID] = {}
     taken: set[UUID] = set()
     for row in session.execute(text(LOST), {"provider": provider, "clocks": CLOCKS_MAY_DIFFER}):
