@@ -67,7 +67,7 @@ FIELD = re.compile(r"[a-z0-9_.]{1,60}")
 LONGEST_WAIT = 3600.0
 ACTIVITY_LIMIT = 1000  # results of one search of the Email Activity; there are no pages
 DEFERRED_FOR = timedelta(days=3)  # SendGrid tries for so long: https://www.twilio.com/docs/sendgrid/ui/sending-email/deferrals
-ACTIVITY_WAITS = 20  # times that a search is repeated because it came too soon; six a minute are allowed
+ACTIVITY_WAITS = 20  # times that a search is repeated because it came too soon: only a few a minute are allowed
 
 
 class SendGridMail:
