@@ -56,11 +56,11 @@ _AT_FACILITY = """(
     where ce.person_id = p.id
     order by ce.as_of desc, ce.effective_on desc nulls last, ce.recorded_at desc, ce.id desc limit 1
 )"""
-PLACE = f"""(case
-    when p.custody in ('removed', 'departed') then coalesce({_AT_HOME}, '{ABROAD}')
-    when p.custody = 'detained' then coalesce({_AT_FACILITY}, {_AT_HOME}, '{SOMEWHERE}')
-    else coalesce({_AT_HOME}, {_AT_FACILITY}, '{SOMEWHERE}')
-end)"""
+PLACE = f"""coalesce(
+    case when p.custody <> 'detained' then {_AT_HOME} end,
+    case when p.custody not in ('removed', 'departed') then {_AT_FACILITY} end,
+    case when p.custody in ('removed', 'departed') then '{ABROAD}' else '{SOMEWHERE}' end
+)"""
 """SQL: every zone where the person `p` may be, with blanks between; or that it is not known."""
 
 HURRIED = f"exists (select 1 from imminent_removal ir where ir.person_id = p.id and {IN_FORCE})"
