@@ -179,7 +179,7 @@ def pass_canary(campaign_id: UUID) -> ResponseReturnValue:
         canary = _outlook(session, found, progress.of(session, campaign_id)).canary
         if canary and (canary.open or not canary.full) and "regardless" not in request.form:
             raise Refused(
-                "The first wave is not over: %(sent)s of %(size)s messages are out, and %(missing)s reports are missing."
+                "The first wave is not over. Messages that are out: %(sent)s of %(size)s. Reports that are missing: %(missing)s."
                 " Wait for them, or say that it is to go on regardless.",
                 sent=canary.sent,
                 size=canary.size,
@@ -212,9 +212,7 @@ def stop(campaign_id: UUID) -> ResponseReturnValue:
             raise Refused("Say that you know that it cannot be started again.")
         return campaign.stop(session, campaign_id, reason=request.form.get("reason", ""), by=account())
 
-    answer = _do(campaign_id, end, _("Stopped. What waits is being cancelled."))
-    panel().ring(jobs.sweep_up)
-    return answer
+    return _do(campaign_id, end, _("Stopped. What waits is being cancelled."), sweep=True)
 
 
 @pages.get("/<uuid:campaign_id>/progress")
@@ -268,8 +266,13 @@ def _ladder(form: Form, wish: str, found: Campaign | None = None) -> ResponseRet
     return _form(changed, found)
 
 
-def _do(campaign_id: UUID, act: Callable[[Session], Campaign], done: str, *, ring: bool = False) -> ResponseReturnValue:
-    """Do one thing to a campaign; where the domain refuses it, the page says why. `ring`: there is work for the workers then."""
+def _do(
+    campaign_id: UUID, act: Callable[[Session], Campaign], done: str, *, ring: bool = False, sweep: bool = False
+) -> ResponseReturnValue:
+    """Do one thing to a campaign; where the domain refuses it, the page says why.
+
+    `ring`: there is something to plan and send then; `sweep`: something to cancel.
+    """
     try:
         with panel().sessions.begin() as session:
             act(session)
@@ -279,6 +282,8 @@ def _do(campaign_id: UUID, act: Callable[[Session], Campaign], done: str, *, rin
         return _show(campaign_id, _sentence(error)), 409
     if ring:
         panel().ring(jobs.plan_campaign, str(campaign_id))
+    if sweep:
+        panel().ring(jobs.sweep_up)
     flash(done, "success")
     return redirect(url_for(".show", campaign_id=campaign_id))
 
