@@ -233,3 +233,7 @@ def test_a_text_is_recognised_though_the_provider_saved_segments_on_it(tmp_path:
     vault = Vault(FileKeyRing.create(tmp_path / "ring.json"))
     assert body_digest(vault, sent) == body_digest(vault, shown)
     assert body_digest(vault, sent) != body_digest(vault, shown + " 2")
+
+
+def test_a_text_that_did_not_arrive_before_its_hours_closed_may_be_tried_again() -> None:
+    assert codes()["30036"] is Refusal.TRANSIENT

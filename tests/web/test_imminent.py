@@ -70,7 +70,7 @@ def test_what_is_refused_is_said(page: Fetch, sign_in: SignIn, session: Session)
     session.commit()
     supervisor, path = sign_in(Role.SUPERVISOR), f"/people/{person.id}"
     for fields, sentence in (({"reason": " "}, "Write down why this cannot wait"), ({"days": 30}, "within the next 14 days")):
-        submit(supervisor, f"{path}/imminent-removal", form(**fields))  # type: ignore[arg-type]  # either of two kinds
+        submit(supervisor, f"{path}/imminent-removal", form(**fields))
         assert sentence in page(supervisor, path).text
     assert submit(supervisor, f"{path}/imminent-removal", form(until="tomorrow")).status_code == 400
     submit(supervisor, f"{path}/imminent-removal", form())
