@@ -1,6 +1,6 @@
 """Breakers: each kind opened by what really opens it, nothing sent while one is open, and counts that start afresh."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from outreach import jobs
 from outreach.access.accounts import Role
+from outreach.db import now
 from outreach.delivery import breaker, heartbeat
 from outreach.delivery.breaker import Breaker, BreakerKind, Fault, Finding, MayNotClose, Tolerance
+from outreach.providers.contract import Refusal
 from tests.factories import make_account, make_campaign, make_contact, make_message, make_person
 from tests.stage import Stage, mailbox, phone
 
@@ -146,6 +148,35 @@ def test_a_filter_is_counted_afresh_once_its_breaker_was_closed(stage: Stage) ->
         assert stage.states()["failed"] == gone
         close_all(stage)
     assert stage.scalar("select count(*) from breaker") == 2
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault", "kind"),
+    [
+        ({"state": "failed", "reason": "refused"}, Fault(UUID(int=1), Refusal.REVIEW, "29999"), BreakerKind.REFUSALS),
+        ({"state": "unknown"}, Fault(UUID(int=1), None, "29999"), BreakerKind.UNKNOWNS),
+    ],
+)
+def test_what_came_before_a_breaker_was_closed_counts_no_more(
+    session: Session, columns: dict[str, Any], fault: Fault, kind: BreakerKind
+) -> None:
+    campaign, tolerance = make_campaign(session), Tolerance(sample=10, refusals=0.4, unknowns=0.4)
+
+    def more(count: int, started_at: datetime) -> None:
+        for _ in range(count):
+            contact = make_contact(session, make_person(session))
+            make_message(session, campaign, contact, code="29999", started_at=started_at, **columns)
+
+    more(5, now() - timedelta(minutes=1))
+    (found,) = breaker.of_answers(session, "twilio", [fault], tolerance)
+    assert (found.kind, found.figures) == (kind, {"bad": 5, "of": 5})
+    (opened,) = breaker.trip(session, [found])
+    breaker.close(session, opened, by=make_account(session, Role.SUPERVISOR))
+    later = now() + timedelta(seconds=1)
+    more(4, later)
+    assert breaker.of_answers(session, "twilio", [fault], tolerance) == []
+    more(1, later)
+    assert [each.kind for each in breaker.of_answers(session, "twilio", [fault], tolerance)] == [kind]
 
 
 def sleep_through(stage: Stage, hours: float) -> None:

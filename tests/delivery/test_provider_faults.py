@@ -95,13 +95,14 @@ def test_a_wait_that_the_carrier_asks_for_is_kept(stage: Stage) -> None:
     assert stage.scalar("select extract(epoch from due_at - now()) from message") > 0.7 * 600
 
 
-@pytest.mark.parametrize("refusal", [{"code": 20003, "http_status": 401}, {"code": 21606}, {"code": 29999, "http_status": 403}])
+@pytest.mark.parametrize("refusal", [{"code": 20003, "http_status": 401}, {"code": 30034}, {"code": 29999, "http_status": 403}])
 def test_a_fault_of_our_own_account_stops_the_provider_and_costs_nobody_anything(stage: Stage, refusal: dict[str, int]) -> None:
     stage.cast(COUNT)
     stage.plan()
     rule = stage.control.fault("refuse", **refusal)
     stage.dispatch()
-    assert stage.breakers() == [("configuration", "twilio", str(refusal["code"]))]
+    kind = "filtered" if refusal["code"] == 30034 else "configuration"
+    assert stage.breakers() == [(kind, "twilio", str(refusal["code"]))]
     assert stage.states() == {"ready": COUNT}
     assert stage.outcomes() == {"in_progress": COUNT}
     assert stage.scalar("select count(*) from audit_entry where action = 'breaker.open'") == 1
