@@ -294,4 +294,4 @@ def test_a_folder_of_another_user_is_told_so(folder: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may enter everywhere")
     with pytest.raises(engines.NotOursError, match="belongs to another user"):
-        engines.start(Path("/root/engines"))
+        engines.start(Path(pwd.getpwuid(0).pw_dir) / "engines")
