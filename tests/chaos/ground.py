@@ -26,10 +26,10 @@ HERE = "127.0.0.1"
 # absence at the provider frees what it holds (`lease + release`): the hole that our documents name is never entered.
 HASTE = {
     "lease_seconds": "8",
-    "letter_lease_seconds": "10",
+    "letter_lease_seconds": "16",
     "sms_timeout_seconds": "2.5",
     "mail_timeout_seconds": "2.5",
-    "postgrid_timeout_seconds": "2.5",
+    "postgrid_timeout_seconds": "4",
     "reconcile_after_seconds": "1",
     "release_after_seconds": "4",
     "poll_after_seconds": "4",
@@ -120,7 +120,7 @@ FAULTS: dict[str, dict[str, object]] = {
     "error_after": {"chance": 0.03},
     "drop_before": {"chance": 0.02},
     "drop_after": {"chance": 0.02},
-    "slow": {"chance": 0.02, "ms": 3500},
+    "slow": {"chance": 0.02, "ms": 5000},
     "missing": {"chance": 0.1},
     "doubled": {"chance": 0.5},
     "reordered": {"chance": 0.5, "ms": 200},

@@ -72,7 +72,7 @@ class Run:
                 noted = time.monotonic()
                 self.note(self.asked(states))
             if time.monotonic() > end:
-                raise NotQuiet(f"After {self.patience:g} s there is still something on its way: {self.asked(states)}")
+                raise NotQuiet(f"After {self.patience:g} s there is still something on its way:\n{self.asked(stuck)}")
             time.sleep(0.5)
 
     def judged(self) -> Verdict:
@@ -127,3 +127,18 @@ def is_quiet(session: Session) -> bool:
 def states(session: Session) -> str:
     rows = session.execute(text("select channel, state, count(*) as n from message group by 1, 2 order by 1, 2"))
     return ", ".join(f"{row.channel} {row.state} {row.n}" for row in rows)
+
+
+def stuck(session: Session) -> str:
+    """What is still on its way, attempt by attempt."""
+    rows = session.execute(
+        text("""
+            select m.channel, m.state, m.reason, m.due_at - now() as due, a.number, a.state as attempt, a.error_code, a.checks,
+                now() - a.started_at as started, a.finished_at - a.started_at as took
+            from message m left join attempt a on a.message_id = m.id
+            where m.state in ('ready', 'submitting', 'unknown') or m.state = 'undelivered' and m.due_at is not null
+                or exists (select 1 from attempt o where o.message_id = m.id and o.state in ('open', 'unknown', 'accepted', 'sent'))
+            order by m.channel, m.id, a.number limit 60
+        """)
+    )
+    return "\n".join(" ".join(f"{name}={value}" for name, value in row._mapping.items()) for row in rows)

@@ -38,7 +38,7 @@ def main() -> int:
         # The sandbox answers at the bridge, which the settings would take for a real provider.
         settings.LOOPBACK = (*settings.LOOPBACK, network.host)  # type: ignore[assignment]  # one more
         with prepared(given.seed, host=network.host) as ground:
-            run = Run(ground, 300)
+            run = Run(ground, 900)
             run.prepare(PEOPLE[given.small], 2, FAULTS | SLOW)
             try:
                 with machines(network, _servers(ground)) as cables:
