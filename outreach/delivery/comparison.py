@@ -180,6 +180,7 @@ def unlisted(session: Session, provider: str, day: date) -> list[str]:
         text(f"""
             select a.provider_id from attempt a
             where {OURS} and {HANDED_OVER} and a.provider_id is not null
+              and a.started_at < now() - interval '30 minutes' -- Books may lag: what is newer is not missing yet.
               and not exists (select 1 from their_books t where t.provider_id = a.provider_id)
             order by a.started_at limit :looks
         """),

@@ -152,7 +152,7 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
             "size": size,
             "polls": list(waits.polls),
             "oldest": max(waits.polls, default=0.0),
-        },  # fmt: skip
+        },
     ):
         looked_at.append(row.id)
         to = None

@@ -159,6 +159,15 @@ def test_a_second_look_replaces_the_first(office: Office) -> None:
     assert (differences, check.agreed) == ([], 1)
 
 
+def test_what_is_in_no_listing_is_asked_for_by_its_id_once_books_can_have_it(office: Office) -> None:
+    for number, (state, minutes) in enumerate((("accepted", 31), ("accepted", 29), ("open", 31), ("delivered", 31))):
+        attempt(office, number, state, started_at=now() - timedelta(minutes=minutes))
+    comparison.begin(office.session)
+    comparison.write_down(office.session, [standing(3, "delivered")])
+    days = {(now() - timedelta(minutes=minutes)).astimezone(UTC).date() for minutes in (29, 31)}
+    assert [each for day in days for each in comparison.unlisted(office.session, "twilio", day)] == ["SM0"]
+
+
 def test_yesterday_is_compared_once_and_a_day_with_differences_again_each_day_for_a_week(session: Session) -> None:
     today = now().astimezone(UTC).date()
     yesterday, earlier = today - timedelta(days=1), today - timedelta(days=3)

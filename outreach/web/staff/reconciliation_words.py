@@ -21,7 +21,9 @@ MEANS: dict[str, LazyString] = {
     "later": _l("The provider's last word had not reached us."),
     "contrary": _l("A report said that this arrived. The provider's books say that it did not."),
     "unanswered": _l("We never got an answer when we handed this over, and it is not in their list."),
-    "unlisted": _l("The provider has taken this and did not list it: it waits there to be sent, or there was too much to ask for."),
+    "unlisted": _l(
+        "The provider has taken this and did not list it: it waits there, is too new, or there was too much to ask for."
+    ),
 }
 
 NEXT: dict[str, LazyString] = {
