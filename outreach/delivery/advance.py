@@ -101,7 +101,7 @@ MOVING = f"""
         join message_person mp on mp.message_id = m.id
         join outcome o on o.campaign_id = m.campaign_id and o.person_id = mp.person_id
         join person p on p.id = o.person_id
-        where m.step_id = any(:wired) and {SILENT}
+        where m.step_id = any(:wired) and m.updated_at < now() - least(cast(:text_grace as interval), :mail_grace) and {SILENT}
           and o.state = 'in_progress' and o.rung < :position and o.rung >= :before and p.custody = any(:begun)
           and not exists (
               select 1 from message_person about join message m on m.id = about.message_id

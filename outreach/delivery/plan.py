@@ -196,6 +196,10 @@ READY_AGAIN = """on conflict (step_id, contact_point_id, language, person_id, at
     where message.state = 'cancelled'"""
 
 
+# "is true" keeps PostgreSQL from joining what it guesses to be one row with one row, by comparing everybody with everybody.
+ONLY_DECIDED = "where (message_id in (select id from decision)) is true"
+
+
 @cache
 def _statement(channel: Channel, *, first: bool, again: bool, ahead: bool, mixed: bool) -> str:
     """Everything that planning a step does, for everybody at once. `again`: it has messages already; `ahead`: before its time."""
@@ -216,7 +220,7 @@ def _statement(channel: Channel, *, first: bool, again: bool, ahead: bool, mixed
         id=EARLIER.format(same_message=same) if again else "new_id()",
         on_conflict="" if fast else READY_AGAIN if again else "on conflict do nothing",
         on_conflict_about="on conflict do nothing" if again else "",
-        only_decided="" if fast else "where message_id in (select id from decision)",
+        only_decided="" if fast else ONLY_DECIDED,
         due=MIXED if mixed else "now()",
     )
     decided = f"decided as (select * from decided_{channel})"
