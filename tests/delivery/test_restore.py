@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from outreach.jobs import restoring
 from outreach.jobs.machine import text_provider
 from outreach.jobs.restoring import Choices, Restored
 from outreach.notices.channel import Channel
+from outreach.providers.contract import Envelope
 from tests.delivery.test_print_journey import POSTGRID
 from tests.delivery.test_print_journey import cast as cast_letters
 from tests.factories import make_incident
@@ -205,24 +207,31 @@ def test_it_stays_frozen_until_the_books_were_read_and_doing_it_twice_changes_no
     stage.check_promises()
 
 
-def test_a_text_that_cannot_be_recognized_holds_back_whoever_it_went_to_for_a_person_to_decide(stage: Stage) -> None:
-    since = sent_and_forgotten(stage)
+def test_whoever_got_a_text_that_cannot_be_recognized_waits_for_a_person_to_decide(stage: Stage) -> None:
+    since = now() - timedelta(minutes=1)
+    stage.cast(3)
+    stage.plan()
+    stage.execute("update message set due_at = now() + interval '1 hour' where contact_point_id = :id", id=stage.contact(2).id)
+    stage.dispatch()
+    stage.callbacks()
+    forget(stage)
     redacted = next(text for text in stage.control.messages() if text["to"] == phone(1))
 
-    async def redact() -> None:
+    async def meddle() -> None:
         async with text_provider(stage.settings) as provider:
             assert await provider.redact(redacted["sid"])
+            await provider.send(Envelope(uuid4(), phone(2), "Something else, that only the lost database knew of.", 600))
 
-    asyncio.run(redact())
+    asyncio.run(meddle())
     done = reconcile(stage, since)
-    assert (done.thawed, done.books["twilio"].adopted, done.books["twilio"].held) == (True, 2, 1)
-    assert stage.scalar("select count(*) from task where kind = 'undecided' and closed_at is null") == 1
-    for _ in range(3):  # No look into the books frees it: they were read already.
+    assert (done.thawed, done.books["twilio"].adopted, done.books["twilio"].held) == (True, 1, 2)
+    assert stage.scalar("select count(*) from task where kind = 'undecided' and closed_at is null") == 2
+    for _ in range(3):  # No look into the books frees them: they were read already.
         stage.later(hours=2)
         jobs.sweep_once(stage.machine)
         assert stage.dispatch() == 0
-    assert stage.accepted() == 3
-    assert stage.outcomes() == {"reached": 2, "in_progress": 1}
+    assert stage.accepted() == 2 + 1
+    assert stage.outcomes() == {"reached": 1, "in_progress": 2}
 
 
 def test_traffic_that_belongs_to_no_message_keeps_it_frozen_until_somebody_has_seen_to_it(stage: Stage) -> None:
