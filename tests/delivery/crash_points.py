@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from sqlalchemy import QueuePool
@@ -32,10 +32,9 @@ from outreach.jobs import Machine
 from outreach.providers.twilio import TwilioTexts
 
 WATCHED: tuple[Any, ...] = (
-    claim, dispatch, record, projection.lock, projection.lock_outcomes, projection.project, limits.Limiter.permit,
+    claim, dispatch, record, projection.lock, projection.lock_outcomes, projection.project, limits.Limiter,
     TwilioTexts.send, TwilioTexts._refused, jobs.sending.send_due,
 )  # fmt: skip
-ONLY_WRITE_SQL = {claim._may_go, claim._why_not, claim._links, inspect.unwrap(claim._read), inspect.unwrap(claim._leave_out)}
 SUSPENDED = dis.opmap["YIELD_VALUE"]
 
 
@@ -90,17 +89,23 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
             yield from _codes(inner)
 
 
+def _functions(place: Any) -> Iterator[FunctionType]:
+    """The functions of a module and of its classes, or of a class; a function itself."""
+    found = inspect.unwrap(place)
+    if inspect.isfunction(found):
+        made_by_a_library = not Path(found.__code__.co_filename).exists()
+        only_writes_sql = found.__annotations__.get("return") is str
+        if not made_by_a_library and not only_writes_sql:
+            yield found
+    elif inspect.isclass(place) or inspect.ismodule(place):
+        for member in vars(place).values():
+            if getattr(member, "__module__", None) == getattr(place, "__module__", place.__name__):
+                yield from _functions(member)
+
+
 @functools.cache
 def watched() -> frozenset[CodeType]:
-    found: set[CodeType] = set()
-    for place in WATCHED:
-        functions = [place]
-        if inspect.ismodule(place):
-            members = [inspect.unwrap(f) for _, f in inspect.getmembers(place, callable) if not inspect.isclass(f)]
-            functions = [f for f in members if inspect.isfunction(f) and f.__module__ == place.__name__]
-            functions = [f for f in functions if f not in ONLY_WRITE_SQL]
-        found |= {code for function in functions for code in _codes(inspect.unwrap(function).__code__)}
-    return frozenset(found)
+    return frozenset(code for place in WATCHED for function in _functions(place) for code in _codes(function.__code__))
 
 
 def statements() -> set[Statement]:
