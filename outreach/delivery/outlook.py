@@ -168,7 +168,8 @@ def _midnight(day: date, zone: str) -> datetime:
 
 
 def _canary(campaign: Campaign, progress: Progress, sent: int) -> Canary | None:
-    if campaign.canary is None or campaign.canary_passed_at is not None:
+    going_on = campaign.state in (CampaignState.RUNNING, CampaignState.PAUSED)
+    if campaign.canary is None or campaign.canary_passed_at is not None or not going_on:
         return None
     counted = progress.messages
     return Canary(

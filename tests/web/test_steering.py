@@ -115,7 +115,7 @@ def test_a_stop_needs_a_reason_and_a_tick_and_says_what_cannot_be_called_back(
     assert rings == [(jobs.sweep_up,)]
     shown = page(client, address).text
     assert "Stopped for good Ada Approver," in shown
-    assert "A wrong text 1 message had been taken by a carrier and cannot be called back." in shown
+    assert "A wrong text 1 message is with a carrier, and cannot be called back." in shown
     assert "2 being cancelled, since the campaign was stopped" in shown
     assert "hx-get" in live(client, waved, "stopped"), "until everything is cancelled"
     for steering in ("Resume it", "Pause it now", "Stop it for good"):
