@@ -73,14 +73,11 @@ def attend(session: Session, channel: str, provider: str, late_after: timedelta)
     """To be asked before messages of this channel are taken. True when there were steps hours late: their breakers are open now,
     and the transaction is to end with it.
 
-    Of several who ask at once after such a time, one decides and the others wait for it.
+    Several may ask at once after such a time: one opens a step's breaker, and the others wait for that and then see it open.
     """
     age = session.scalar(text(AGE), {"name": channel})
     if age is None or age < late_after or not late_after:
         beat(session, channel)
-        return False
-    age = session.scalar(text(f"{AGE} for update"), {"name": channel})
-    if age is None or age < late_after:
         return False
     rows = session.execute(text(LATE), {"channel": channel, "provider": provider, "late": late_after}).all()
     session.execute(text(BEAT), {"name": channel})
