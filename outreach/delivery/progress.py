@@ -1,17 +1,15 @@
 """How a launched campaign stands: its people, its messages by channel and state, how fast it goes, and what went wrong."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import counsel
-from outreach.db import now
 from outreach.delivery.hours import Wait
 from outreach.delivery.message import MessageState
 from outreach.notices.channel import Channel
@@ -19,10 +17,12 @@ from outreach.tally import Tally
 
 PACE_SECONDS = 60  # the speed is that of the last minute
 
-OUTCOMES = "select state, reason, count(*) as people from outcome where campaign_id = :campaign group by 1, 2"
+OUTCOMES = Tally("outcomes", "select state, reason, count(*) as people from outcome where campaign_id = :campaign group by 1, 2")
 
 # Found by step, which is what messages are indexed by. The last code is looked up only for the few that went wrong.
-MESSAGES = """
+MESSAGES = Tally(
+    "messages",
+    """
     select m.channel, m.state, m.reason, m.rendition_id, last.code, count(*) as messages, sum(m.attempts) as tries,
         count(*) filter (where m.state = 'ready' and m.due_at <= now()) as due,
         count(*) filter (where (m.state = 'ready' and m.attempts > 0)
@@ -37,19 +37,41 @@ MESSAGES = """
     ) last on m.state in ('undelivered', 'failed', 'cancelled', 'blocked', 'unknown')
     where m.step_id in (select id from step where campaign_id = :campaign)
     group by 1, 2, 3, 4, 5
-"""
-
-PACE = """
-    select count(*) from attempt a join message m on m.id = a.message_id
-    where m.step_id in (select id from step where campaign_id = :campaign) and m.channel = any(:wired)
-      and a.started_at > now() - :seconds * interval '1 second'
-"""
+    """,
+)
 
 WRONG = (MessageState.UNDELIVERED, MessageState.FAILED, MessageState.RETURNED, MessageState.CANCELLED, MessageState.BLOCKED)
 ON_PAPER = (Channel.LETTER, Channel.HAND, Channel.ATTORNEY_LETTER)
 WIRED = tuple(channel for channel in Channel if channel not in ON_PAPER)
 # Paper in these states lies in the print room, or waits for it.
 IN_THE_HOUSE = (MessageState.READY, MessageState.SUBMITTING, MessageState.UNKNOWN, MessageState.ACCEPTED)
+
+PACE = Tally(
+    "pace",
+    f"""
+    select count(*) as messages from attempt a join message m on m.id = a.message_id
+    where m.step_id in (select id from step where campaign_id = :campaign) and m.channel in ({", ".join(f"'{c}'" for c in WIRED)})
+      and a.started_at > now() - interval '{PACE_SECONDS} seconds'
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A row of MESSAGES."""
+
+    channel: str
+    state: str
+    reason: str | None
+    rendition_id: str
+    code: str | None
+    messages: int
+    tries: int
+    due: int
+    again: int
+    opens_at: str | None
+    oldest: str | None
+    checked_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +100,11 @@ class Volume:
 class Progress:
     """`outcomes` sums to the audience, always. `messages` counts by state, `channels` the same by channel.
 
-    `due`, `later`, `opens_at` and `per_minute` are of texts and e-mails: paper has the print room. `due` could go now; `later` wait
-    until `opens_at`, `in_hours` of them for their hours and the others for a next try; `again` were tried before. For `without_hour`
-    no hour is decent everywhere where their people may be, so they would wait for ever. `oldest_unknown` is since when the longest
-    is unknown, `looked_up_at` when the provider was last asked about one. `per_minute` is of the last minute. `counsel` is as
-    `counsel.standing` counts.
+    `due`, `later`, `opens_at` and `per_minute` are of texts and e-mails: paper has the print room. `due` could go now; `later`
+    wait until `opens_at`, `in_hours` of them for their hours and the others for a next try; `again` were tried before. For
+    `without_hour` no hour is decent everywhere where their people may be, so they would wait for ever. `oldest_unknown` is since
+    when the longest is unknown, `looked_up_at` when the provider was last asked about one. `per_minute` is of the last minute.
+    `counsel` is as `counsel.standing` counts.
     """
 
     as_of: datetime
@@ -120,14 +142,19 @@ class Progress:
 
 
 def of(session: Session, campaign_id: UUID) -> Progress:
-    """Four statements, whatever the number of people. A campaign that was not launched has nobody in it yet."""
+    """A handful of statements, whatever the number of people. A campaign that was not launched has nobody in it yet.
+
+    Of very many people the figures are of a few minutes ago, and `as_of` says so.
+    """
     outcomes, reasons, messages = Counter[str](), Counter[tuple[str, str]](), Counter[str]()
     found: dict[Channel, Counter[str]] = {}
-    for row in session.execute(text(OUTCOMES), {"campaign": campaign_id}):
-        outcomes[row.state] += row.people
-        if row.reason:
-            reasons[row.state, row.reason] += row.people
-    rows = session.execute(text(MESSAGES), {"campaign": campaign_id}).all()
+    people = OUTCOMES.rows(session, campaign_id)
+    for group in people.rows:
+        outcomes[group["state"]] += group["people"]
+        if group["reason"]:
+            reasons[group["state"], group["reason"]] += group["people"]
+    counted = MESSAGES.rows(session, campaign_id)
+    rows = [_Counted(**row) for row in counted.rows]
     for row in rows:
         messages[row.state] += row.messages
         found.setdefault(Channel(row.channel), Counter())[row.state] += row.messages
@@ -138,7 +165,7 @@ def of(session: Session, campaign_id: UUID) -> Progress:
             wrong[row.channel, row.state, row.reason, row.code] += row.messages
     trouble = [Trouble(Channel(channel), state, reason, code, number) for (channel, state, reason, code), number in wrong.items()]
     return Progress(
-        as_of=now(),
+        as_of=min(people.as_of, counted.as_of),
         outcomes=outcomes,
         reasons=reasons,
         messages=messages,
@@ -147,26 +174,30 @@ def of(session: Session, campaign_id: UUID) -> Progress:
         later=sum(row.messages - row.due for row in wired if row.state == MessageState.READY),
         in_hours=sum(row.messages - row.due for row in wired if row.reason == Wait.HOURS),
         again=sum(row.again for row in rows),
-        opens_at=min((row.opens_at for row in wired if row.opens_at), default=None),
+        opens_at=min(_times(row.opens_at for row in wired), default=None),
         without_hour=sum(row.messages for row in rows if row.state == MessageState.READY and row.reason == Wait.NO_HOUR),
         trouble=tuple(sorted(trouble, key=lambda one: (-one.messages, one.state, one.reason or "", one.code or ""))),
-        oldest_unknown=min((row.oldest for row in rows if row.oldest), default=None),
-        looked_up_at=max((row.checked_at for row in rows if row.checked_at), default=None),
-        per_minute=session.scalar(text(PACE), {"campaign": campaign_id, "seconds": PACE_SECONDS, "wired": list(WIRED)}) or 0,
+        oldest_unknown=min(_times(row.oldest for row in rows), default=None),
+        looked_up_at=max(_times(row.checked_at for row in rows), default=None),
+        per_minute=sum(row["messages"] for row in PACE.rows(session, campaign_id).rows),
         counsel=counsel.standing(session, campaign_id),
         volumes=tuple(_volumes(rows)),
     )
 
 
-def _volumes(rows: Sequence[Row[Any]]) -> Iterator[Volume]:
-    found: dict[tuple[str, UUID], list[int]] = {}
+def _times(texts: Iterable[str | None]) -> list[datetime]:
+    return [datetime.fromisoformat(each) for each in texts if each]
+
+
+def _volumes(rows: Sequence[_Counted]) -> Iterator[Volume]:
+    found: dict[tuple[str, str], list[int]] = {}
     for row in rows:
         volume = found.setdefault((row.channel, row.rendition_id), [0, 0, 0])
         volume[0] += row.messages if row.state not in (MessageState.CANCELLED, MessageState.BLOCKED) else 0
         volume[1] += row.messages if row.state in (MessageState.READY, MessageState.SUBMITTING) else 0
         volume[2] += row.tries
     for (channel, rendition_id), (wanted, left, tries) in found.items():
-        yield Volume(Channel(channel), rendition_id, wanted, left, tries)
+        yield Volume(Channel(channel), UUID(rendition_id), wanted, left, tries)
 
 
 STANDING = Tally(
