@@ -249,7 +249,8 @@ def _write(session: Session, pulls: Sequence[Pull] | Sequence[Recall]) -> None:
     session.execute(
         text("""
             update message m set state = case when m.attorney_id is null or r.reason = 'stopped' then 'cancelled' else 'ready' end,
-                reason = case when m.attorney_id is null or r.reason = 'stopped' then r.reason end, due_at = now(), updated_at = now()
+                reason = case when m.attorney_id is null or r.reason = 'stopped' then r.reason end,
+                due_at = now(), updated_at = now()
             from unnest(cast(:ids as uuid[]), cast(:reasons as text[])) as r(id, reason)
             where m.id = r.id and m.state = 'accepted'
         """),
