@@ -5,7 +5,6 @@ from flask_babel import lazy_gettext as _l
 
 from outreach.delivery.exhausted import Resolution
 from outreach.delivery.task import TaskKind
-from outreach.providers.contract import Refusal
 from outreach.web.staff import undecided_words
 
 KINDS: dict[str, LazyString] = {
@@ -30,18 +29,6 @@ MEANINGS: dict[str, LazyString] = {
     Resolution.OTHER: _l("Say what in the note."),
 }
 """What closing a task so does, and does not do."""
-
-SAID: dict[str, LazyString] = {
-    Refusal.OPTED_OUT: _l("whoever is there has asked for no more messages"),
-    Refusal.BAD_ADDRESS: _l("there is no such number or address, or it cannot get this kind of message"),
-    Refusal.TRANSIENT: _l("it could not be delivered then, which may pass: a phone that is off, a full mailbox"),
-    Refusal.BACK_OFF: _l("too many at once: it was to be handed over later"),
-    Refusal.FILTERED: _l("it was taken for spam"),
-    Refusal.UNREGISTERED: _l("our own number or address is not registered"),
-    Refusal.CONFIGURATION: _l("our own account is at fault"),
-    Refusal.REVIEW: _l("a code that nobody here has given a meaning yet"),
-}
-"""What a provider said by its code, in plain words."""
 
 
 def resolution(kind: str, code: str) -> LazyString | str:

@@ -14,7 +14,7 @@ from outreach.delivery.task import Line, Query, TaskKind
 from outreach.people import file
 from outreach.web.gate import allow
 from outreach.web.panel import account, panel
-from outreach.web.staff import task_words
+from outreach.web.staff import breaker_words, task_words
 from outreach.web.staff.base import Pages, page_number
 from outreach.web.staff.people import protected_sentence, reader
 
@@ -77,7 +77,8 @@ def _show(task_id: UUID, problem: str | None = None) -> str:
         found = exhausted.open_task(session, task_id, permit)
         opened = file.open_file(session, permit)
     return render_template(
-        "staff/tasks/exhausted.html", found=found, person=opened.person, problem=problem, said=task_words, meaning=jobs.meaning,
+        "staff/tasks/exhausted.html", found=found, person=opened.person, problem=problem, said=task_words,
+        codes=breaker_words.CODES, meaning=jobs.meaning,
         name=opened.names[0].whole if opened.names else _("Erased record"), resolutions=BY_STAFF, longest=LONGEST_NOTE,
         contacts={contact.id: contact for contact in opened.contacts},
     )  # fmt: skip
