@@ -21,8 +21,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Where a network or a machine goes away without a word, connections hang. After 25 seconds each side gives the other up: we by
 # libpq's parameters, PostgreSQL by settings of the session, so that it lets go of the rows that a worker which is gone held. A
-# worker that is only frozen holds its rows for five minutes at most: no transaction of ours is idle for longer. Unix sockets need
-# none of the rest, and ignore it.
+# worker that is only frozen, while its machine goes on answering, holds its rows for two minutes at most, and with them whoever
+# waits for those rows; no transaction of ours is idle for so long. Unix sockets need none of the rest, and ignore it.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 OUR_PATIENCE = {
     "connect_timeout": 10,
@@ -36,7 +36,7 @@ ITS_PATIENCE = {
     "tcp_keepalives_interval": "5s",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25s",
-    "idle_in_transaction_session_timeout": "5min",
+    "idle_in_transaction_session_timeout": "2min",
 }
 
 NAMING = {

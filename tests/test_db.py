@@ -7,7 +7,7 @@ from outreach import db
 
 def test_postgres_lets_go_of_the_rows_of_a_worker_that_stands_still(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        assert connection.scalar(sa.text("show idle_in_transaction_session_timeout")) == "5min"
+        assert connection.scalar(sa.text("show idle_in_transaction_session_timeout")) == "2min"
 
 
 def test_what_the_address_says_of_the_session_stays(database_url: str) -> None:
@@ -15,7 +15,7 @@ def test_what_the_address_says_of_the_session_stays(database_url: str) -> None:
     engine = db.make_engine(address.render_as_string(hide_password=False), pool=sa.NullPool)
     with engine.connect() as connection:
         assert connection.scalar(sa.text("show work_mem")) == "5MB"
-        assert connection.scalar(sa.text("show idle_in_transaction_session_timeout")) == "5min"
+        assert connection.scalar(sa.text("show idle_in_transaction_session_timeout")) == "2min"
 
 
 def test_neither_side_waits_for_ever_on_a_network_that_is_gone(engine: sa.Engine) -> None:

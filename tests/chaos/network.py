@@ -123,6 +123,7 @@ def _relayed(_network: Network, _number: int, servers: Mapping[str, str]) -> Ite
     if not pid:
         try:
             die_with_parent(signal.SIGKILL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             asyncio.run(_relay({ports[name]: address for name, address in servers.items()}))
         finally:
             os._exit(1)
@@ -140,36 +141,45 @@ def _relayed(_network: Network, _number: int, servers: Mapping[str, str]) -> Ite
 
 
 async def _relay(ways: Mapping[int, str]) -> None:
-    hearing, open_now = asyncio.Event(), set[asyncio.StreamWriter]()
+    hearing = asyncio.Event()
+    here, there = set[asyncio.StreamWriter](), set[asyncio.StreamWriter]()
     hearing.set()
 
-    def mend() -> None:
-        for writer in open_now:  # What was cut stays cut: neither side gets what was on its way.
+    def abort(writers: set[asyncio.StreamWriter]) -> None:
+        for writer in writers:
             writer.transport.abort()
+
+    def cut() -> None:
+        hearing.clear()
+        abort(there)  # As servers do who get no answer any more, only at once.
+
+    def mend() -> None:
+        abort(here)  # What was cut stays cut: nobody gets what was on its way.
         hearing.set()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, hearing.clear)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, cut)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, mend)
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 await hearing.wait()
-                if writer.transport.is_closing():
-                    break
                 writer.write(data)
                 await writer.drain()
         await hearing.wait()
         writer.close()
 
     async def carry(address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        here.add(writer)
         await hearing.wait()
         parts = urlsplit(address)
-        there_reader, there = await asyncio.open_connection(parts.hostname, parts.port)
-        both = {writer, there}
-        open_now.update(both)
-        await asyncio.gather(pump(reader, there), pump(there_reader, writer))
-        open_now.difference_update(both)
+        with suppress(OSError):
+            their_reader, their_writer = await asyncio.open_connection(parts.hostname, parts.port)
+            there.add(their_writer)
+            await asyncio.gather(pump(reader, their_writer), pump(their_reader, writer))
+            there.discard(their_writer)
+        writer.close()
+        here.discard(writer)
 
     for port, address in ways.items():
         await asyncio.start_server(partial(carry, address), "127.0.0.1", port, family=socket.AF_INET)
