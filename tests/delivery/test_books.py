@@ -88,13 +88,18 @@ def test_every_difference_of_a_day_has_its_kind_and_all_else_agrees(office: Offi
     later, contrary = attempt(office, 2, "sent"), attempt(office, 3, "delivered")
     gone, queued = attempt(office, 4, "accepted"), attempt(office, 5, "accepted")
     unknown = attempt(office, 6, "unknown", provider_id=None)
-    attempt(office, 7, "open", provider_id=None)
+    attempt(office, 7, "open")
     attempt(office, 8, "not_sent", provider_id=None)
     attempt(office, 9, "delivered", started_at=NOON - timedelta(days=1))
     check, differences = compared(
         office.session,
         [standing(0, "delivered"), standing(1, "sent"), standing(2, "delivered"), standing(3, "undelivered")],
-        [standing(9, "delivered"), standing(777, "sent"), standing(778, "sent", created_at=NOON + timedelta(days=1))],
+        [
+            standing(7, "sent"),
+            standing(9, "delivered"),
+            standing(777, "sent"),
+            standing(778, "sent", created_at=NOON + timedelta(days=1)),
+        ],
         absent=["SM4"],
     )
     assert same.id != ahead.id
