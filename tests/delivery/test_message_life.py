@@ -80,6 +80,7 @@ class Life(RuleBasedStateMachine):
     def plan(self) -> None:
         for step in plan.due_steps(self.session):
             plan.plan(self.session, step)
+        self.claim(4)
 
     @rule(size=st.integers(1, 4))
     def claim(self, size: int) -> None:
@@ -111,10 +112,11 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.hands)
     @rule(
         data=st.data(),
-        how=st.sampled_from(["accepted", "answer lost", "never arrives", "no connection", *Refusal]),
+        how=st.sampled_from(["accepted", "answer lost", "never arrives", "no connection", "refused"]),
+        refusal=st.sampled_from([Refusal.TRANSIENT, *Refusal]),
         fate=st.sampled_from(FATES),
     )
-    def send(self, data: st.DataObject, how: str, fate: tuple[str, str | None]) -> None:
+    def send(self, data: st.DataObject, how: str, refusal: Refusal, fate: tuple[str, str | None]) -> None:
         waiting = [hand for hand in self.hands if hand.receipt is None]
         if not waiting:
             return
@@ -134,7 +136,7 @@ class Life(RuleBasedStateMachine):
         elif how == "no connection":
             hand.receipt = Receipt(token, Verdict.NOT_SENT, code="refused")
         else:
-            hand.receipt = Receipt(token, Verdict.REFUSED, code="1", refusal=Refusal(how))
+            hand.receipt = Receipt(token, Verdict.REFUSED, code="1", refusal=refusal)
 
     @precondition(lambda self: self.hands)
     @rule(data=st.data())
@@ -190,6 +192,7 @@ class Life(RuleBasedStateMachine):
 
     # What people do.
 
+    @precondition(lambda self: self.texts < 1)
     @rule(number=st.integers(0, PEOPLE - 1), words=st.sampled_from(["STOP", "1"]))
     def say(self, number: int, words: str) -> None:
         self.texts += 1
@@ -198,6 +201,7 @@ class Life(RuleBasedStateMachine):
     @rule(going=st.booleans(), which=st.integers(0, 1))
     def pause_or_resume(self, going: bool, which: int) -> None:
         old, new = ("paused", "running") if going else ("running", "paused")
+        self.execute("update breaker set closed_at = now() where closed_at is null")
         self.execute(
             "update campaign set state = :new where id = :id and state = :old", new=new, old=old, id=self.campaigns[which].id
         )
