@@ -20,7 +20,7 @@ FLOORS = (
     ("delivery",),
     ("campaigns",),
     ("people", "notices"),
-    ("access",),
+    ("access", "tally"),
     ("db", "settings", "logs", "engines", "supervisor", "progress"),
 )
 ALSO = {
