@@ -5,6 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from outreach import jobs
 from outreach.campaigns.campaign import Step
 from outreach.db import new_id, now
 from outreach.delivery import advance
@@ -16,6 +17,7 @@ from outreach.people.imminent import ImminentRemoval
 from outreach.people.person import Person
 from tests.delivery.office import Office, office
 from tests.factories import make_account
+from tests.stage import Stage
 
 __all__ = ["office"]
 
@@ -263,3 +265,15 @@ def test_two_sweeps_at_once_and_a_step_whose_time_came_meanwhile_decide_once(off
     come_the_time_of(office, 2)
     assert [advance.advance(office.session, step, GRACE) for step in steps] == [0, 0]
     assert office.messages(ana) == ["email:ready", "sms:failed"]
+
+
+def test_a_sweep_moves_on_whom_the_carrier_refused_and_opens_a_task_when_nothing_is_left(stage: Stage) -> None:
+    stage.cast(1, waits=(0, 72))
+    stage.plan()
+    for tasks in (0, 1):
+        stage.control.fault("refuse", next=1, code=29999)
+        assert stage.dispatch() == 1
+        jobs.sweep_once(stage.machine)
+        assert stage.scalar("select count(*) from task") == tasks
+    assert stage.scalar("select count(*) from message where state = 'failed'") == 2
+    assert stage.scalar("select planned_at is null from step where position = 2")

@@ -26,13 +26,13 @@ from tests.web.conftest import Fetch, SignIn, submit
 class Case:
     """A campaign of one text that did not reach Ana, and the task about her."""
 
-    def __init__(self, session: Session, **columns: object) -> None:
+    def __init__(self, session: Session, *, protected: bool = False) -> None:
         incident = make_incident(session)
         self.by = make_account(session)
         self.campaign: Campaign = make_campaign(
             session, audience={"incidents": [str(incident.id)]}, created_by=self.by.id, launched_at=now()
         )
-        self.ana: Person = make_person(session, name="Ana SAMPLE", incident=incident, **columns)
+        self.ana: Person = make_person(session, name="Ana SAMPLE", incident=incident, protected=protected)
         phone = make_contact(session, self.ana, value="+12025550123")
         make_message(session, self.campaign, phone, self.ana, state=MessageState.FAILED, reason=Reason.BAD_CONTACT, code="21211")
         make_outcome(session, self.campaign, self.ana, OutcomeState.EXHAUSTED, Reason.BAD_CONTACT)
