@@ -36,6 +36,10 @@ def stopped(session: Session, found: Campaign, by: Account) -> None:
         pass
 
 
+def counted(session: Session, what: str, table: str) -> dict[str, int]:
+    return {row[0]: row[1] for row in session.execute(sa.text(f"select {what}, count(*) from {table} group by 1"))}
+
+
 def test_everything_that_waits_is_cancelled_and_people_stand_as_stopped(session: Session, officer: Account) -> None:
     limited = Limited(session, people=6)
     limited.claim(1)
@@ -43,10 +47,10 @@ def test_everything_that_waits_is_cancelled_and_people_stand_as_stopped(session:
     session.execute(sa.text("update message set state = 'undelivered', due_at = now() where id = :id"), {"id": trying_again})
     taken = limited.claim(1).claimed[0]
     stopped(session, limited.campaign, officer)
-    states = dict(session.execute(sa.text("select coalesce(reason, state), count(*) from message group by 1")).all())
-    assert states == {"stopped": 5, "submitting": 1}, "what a carrier may have is left to its reports"
-    outcomes = dict(session.execute(sa.text("select concat_ws(':', state, reason), count(*) from outcome group by 1")).all())
-    assert outcomes == {"exhausted:stopped": 5, "planned": 1}
+    assert counted(session, "coalesce(reason, state)", "message") == {"stopped": 5, "submitting": 1}, (
+        "what a carrier may have is left to its reports"
+    )
+    assert counted(session, "concat_ws(':', state, reason)", "outcome") == {"exhausted:stopped": 5, "planned": 1}
     assert limited.claim().seen == 0
     assert taken.message_id != trying_again
 

@@ -23,7 +23,7 @@ ALL_DAY = {"window_start": time(0), "window_end": time(0), "window_reason": "a t
 
 
 def texts(session: Session, found: Campaign, number: int, **columns: Any) -> None:
-    values = {"attempts": 0, "state": "ready", "due_at": now() - timedelta(minutes=1)} | columns
+    values: dict[str, Any] = {"attempts": 0, "state": "ready", "due_at": now() - timedelta(minutes=1)} | columns
     for _ in range(number):
         person = make_person(session)
         make_message(session, found, make_contact(session, person), person, **values)
