@@ -65,7 +65,7 @@ class Herd:
     def _start_again(self, name: str, pid: int) -> None:
         if name == "web":  # Its own workers would keep the port for a while.
             for other in psutil.pids():
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError, PermissionError):
                     if os.getsid(other) == pid:
                         os.kill(other, signal.SIGKILL)
         self.pids[name] = self._fork(name)
