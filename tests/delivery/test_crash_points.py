@@ -97,7 +97,11 @@ ROLES = {
         f"update campaign set window_end = '23:59:59.999999' where id = {CAMPAIGN}", "reached",
         afterwards=f"update campaign set window_end = '00:00' where id = {CAMPAIGN}",
     ),
-    "goes out in a campaign with limits": meanwhile(f"update campaign set per_day = 100 where id = {CAMPAIGN}", "reached"),
+    "goes out in a campaign with limits": meanwhile(
+        f"update campaign set per_day = 1000 where id = {CAMPAIGN}",
+        "reached",
+        afterwards=f"update campaign set per_day = null where id = {CAMPAIGN}",
+    ),
     "would cost too much": meanwhile(
         f"update campaign set spend_cap = 0.0001 where id = {CAMPAIGN}",
         "reached",
