@@ -28,7 +28,7 @@ class Size:
 
 
 SMALL = Size(104, 13, 3, Orders(kills=60, flushes=1, redis_crashes=1, postgres_crashes=1, pause=0.3), 600)
-FULL = Size(6252, 60, 4, Orders(kills=2000, flushes=12, redis_crashes=6, postgres_crashes=8, pause=0.4), 1800)
+FULL = Size(6252, 60, 4, Orders(kills=2000, flushes=12, redis_crashes=6, postgres_crashes=8, pause=0.35), 1800)
 NAIVE = Size(20, 1, 3, Orders(0, 0, 0, 0, 1), 300)
 
 
