@@ -103,7 +103,7 @@ def stop(session: Session, found: Stage) -> None:
     campaign.stop(session, found.campaign_id, reason="A wrong text", by=make_account(session))
 
 
-@pytest.mark.parametrize("stage", [{"sms_segments_per_second": "4"}], indirect=True)
+@pytest.mark.parametrize("stage", [{"sms_segments_per_second": "4", "lease_seconds": "120"}], indirect=True)
 @pytest.mark.parametrize("act", [pause, stop])
 def test_no_text_leaves_later_than_two_seconds_after_it(stage: Stage, act: Callable[[Session, Stage], Any]) -> None:
     stage.cast(30)
