@@ -56,7 +56,8 @@ DEFAULT = Tariff()
 HOLDS_TO_LIMITS = "(c.canary is not null or c.per_day is not null or c.spend_cap is not null)"
 """SQL: whether the campaign `c` is counted at all."""
 
-ROOM = """(case when c.per_day is not null or (c.canary is not null and c.canary_passed_at is null) then (
+ROOM = """(case when (c.per_day is not null and s.channel not in ('letter', 'hand', 'attorney_letter'))
+    or (c.canary is not null and c.canary_passed_at is null) then (
     select greatest(0, least(
         case when c.canary_passed_at is null then c.canary - coalesce(sum(sp.messages), 0) end,
         case when s.channel not in ('letter', 'hand', 'attorney_letter') then c.per_day - coalesce(
