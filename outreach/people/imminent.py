@@ -104,7 +104,7 @@ def ask(session: Session, person_id: UUID, reason: str, until: datetime, *, by: 
     if not reason:
         raise Refused("Write down why this cannot wait: who says that the removal is near, and when it is expected.")
     if len(reason) > LONGEST_REASON:
-        raise Refused("The reason is too long. Give it in %(most)s characters.", most=LONGEST_REASON)
+        raise Refused("The reason is too long. Give it in at most %(most)s characters.", most=LONGEST_REASON)
     if not now() < until <= now() + LONGEST:
         raise Refused("Give a day from today on, within the next %(days)s days.", days=LONGEST.days)
     session.execute(

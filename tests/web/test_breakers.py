@@ -49,7 +49,7 @@ def test_every_kind_and_every_meaning_of_a_code_has_its_words() -> None:
         ({"kind": BreakerKind.UNKNOWNS, "provider": "twilio", "code": "TimeoutError", "figures": PARTS},
          ["no usable answer. 6 of the latest 100. Code TimeoutError .", "nothing is sent twice"]),
         ({"kind": BreakerKind.COMPLAINTS, "provider": "sendgrid", "figures": {"bad": 3, "of": 800}},
-         ["called our mails spam. 3 of the 800 mails of a day."]),
+         ["reported our e-mails as spam. 3 of the 800 e-mails of one day."]),
         ({"kind": BreakerKind.FILTERED, "code": "30007", "figures": {"bad": 5}},
          ["Stopped: Step 2 (text message) of Letters of spring", "as spam. 5 so far. Code 30007 : taken for spam"]),
         ({"kind": BreakerKind.REFUSALS, "code": "29999", "figures": PARTS},
@@ -112,8 +112,10 @@ WAITING = {
         insert into imminent_removal (id, person_id, reason_sealed, asked_by, asked_at, until)
         select gen_random_uuid(), p.id, '-', c.created_by, now(), now() + interval '1 day' from person p, campaign c
     """,
-    "Messages are due, and nobody is at work.": "update message set state = 'ready', due_at = now() - interval '6 minutes'",
-    "The ticker is silent.": "insert into heartbeat (name, beat_at) values ('ticker', now() - interval '2 minutes')",
+    "Messages are due, and nothing is sending them.": "update message set state = 'ready', due_at = now() - interval '6 minutes'",
+    "Nothing new is started: the ticker has stopped.": """
+        insert into heartbeat (name, beat_at) values ('ticker', now() - interval '2 minutes')
+    """,
 }
 
 

@@ -126,7 +126,7 @@ def test_a_step_is_added_by_one_person_and_approved_by_another(
     assert "Waits for approval" in page(officer, home).text
     theirs = page(approver, answer.location)
     assert "2 days after its approval" in theirs.text
-    assert "People who are not told 1 Of them it is written to 1 Messages 1" in theirs.text
+    assert "People who are not told 1 Of these, would get a message 1 Messages 1" in theirs.text
     assert rings == []
     assert submit(approver, f"{answer.location}/approve").status_code == 302
     assert rings == [(jobs.plan_campaign, str(case.campaign.id))]

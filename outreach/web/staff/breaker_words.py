@@ -10,10 +10,10 @@ WHY: Words = {
     BreakerKind.FILTERED: _l("Carriers refuse its messages as spam."),
     BreakerKind.REFUSALS: _l("Too many of its latest messages were refused, or failed."),
     BreakerKind.UNKNOWNS: _l("Too many of the latest calls got no usable answer."),
-    BreakerKind.BOUNCES: _l("Too many of the latest mails came back."),
-    BreakerKind.COMPLAINTS: _l("Too many recipients have called our mails spam."),
+    BreakerKind.BOUNCES: _l("Too many of the latest e-mails came back."),
+    BreakerKind.COMPLAINTS: _l("Too many recipients have reported our e-mails as spam."),
     BreakerKind.CONFIGURATION: _l("It does not let us in, or it does not accept our account or our sender."),
-    BreakerKind.LATE: _l("Nobody was at work for hours while its messages were due."),
+    BreakerKind.LATE: _l("Nothing was sent for hours while its messages were due."),
 }
 
 NEXT: Words = {
@@ -34,7 +34,8 @@ NEXT: Words = {
         " Close this once the rest may go out."
     ),
     BreakerKind.COMPLAINTS: _l(
-        "Read the mail as somebody would who does not expect it, and look at who got it. Close this once you are sure of the rest."
+        "Read the e-mail as somebody would who does not expect it, and look at who got it."
+        " Close this once you are sure of the rest."
     ),
     BreakerKind.CONFIGURATION: _l(
         "The person who runs this system mends the account, the key or the sender. Nothing is lost: close this, and all goes on."

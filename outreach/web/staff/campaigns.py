@@ -199,7 +199,7 @@ def raise_cap(campaign_id: UUID) -> ResponseReturnValue:
             raise Refused("A cost is a sum in US dollars, such as 1,500 or 99.50.")
         return campaign.raise_cap(session, campaign_id, cap, by=account())
 
-    return _do(campaign_id, more, _("It may spend so much now."), ring=True)
+    return _do(campaign_id, more, _("It may spend that much now."), ring=True)
 
 
 @pages.post("/<uuid:campaign_id>/stop")

@@ -38,7 +38,7 @@ NEXT: dict[str, LazyString] = {
 }
 
 NO_BOOKS: dict[str, LazyString] = {
-    "smtp": _l("A mail relay keeps no books that can be asked. What it never answered is put before a person."),
+    "smtp": _l("A mail relay keeps no books that can be asked. What it never answered becomes a task."),
     "sendgrid": _l("Our SendGrid account may not search its Email Activity, so its books cannot be asked."),
     "print_room": _l("What is printed in our own house is counted in the print room, sheet by sheet."),
 }
@@ -48,7 +48,7 @@ PROBLEMS: dict[str, LazyString] = {
     "http_403": _l("our account was refused"),
     "http_429": _l("it was asked too often"),
     "no_activity": _l("our account may not search it"),
-    "too_many_at_once": _l("it lists no more than a thousand of one second"),
+    "too_many_at_once": _l("it lists no more than a thousand messages of one second"),
 }
 """Why books could not be read, by the code that is kept of it."""
 

@@ -57,7 +57,7 @@ def close(task_id: UUID) -> ResponseReturnValue:
     except file.ProtectedRecord:
         abort(403, protected_sentence())
     except NoNote:
-        problem = _("Write what was done, in at most %(most)s letters. Nothing was closed.", most=LONGEST_NOTE)
+        problem = _("Write what was done, in at most %(most)s characters. Nothing was closed.", most=LONGEST_NOTE)
         return _show(task_id, problem), 400
     except AlreadyClosed:
         return _show(task_id, _("This task was closed meanwhile. Your note was not kept.")), 409

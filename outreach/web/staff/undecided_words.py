@@ -23,7 +23,7 @@ LOOKS: dict[str, LazyString] = {
 RESOLUTIONS: dict[str, LazyString] = {
     Decision.HANDED_OVER: _l("It was handed over"),
     Decision.NOT_HANDED_OVER: _l("It was not handed over: one new attempt was freed"),
-    SETTLED: _l("Settled by itself: a report came, or the provider's books told"),
+    SETTLED: _l("Settled by itself: a report came, or the provider's books said so"),
 }
 
 SEARCHED_BY: dict[str, LazyString] = {
