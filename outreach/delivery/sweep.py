@@ -13,10 +13,10 @@ from outreach.delivery.reconcile import expire_leases
 class Swept:
     """What one sweep found to do."""
 
-    expired: int  # attempts whose worker never came back
-    retried: int  # undelivered messages that are tried again
-    cancelled: int  # messages no longer wanted
-    finished: int  # campaigns
+    expired: int = 0  # attempts whose worker never came back
+    retried: int = 0  # undelivered messages that are tried again
+    cancelled: int = 0  # messages no longer wanted
+    finished: int = 0  # campaigns
 
 
 def sweep(session: Session, *, letter_days: int = 30) -> Swept:

@@ -7,8 +7,6 @@ nothing. Jobs carry ids only, are few and long, and are the only functions that 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from outreach import tally
+from outreach import tally  # noqa: F401  # a table
 from outreach.db import now
 from outreach.delivery import (  # noqa: F401  # those not used here yet are tables
     advance,
@@ -48,7 +46,6 @@ from outreach.delivery import (  # noqa: F401  # those not used here yet are tab
 from outreach.jobs.bookkeeping import bookkeepers, books_due, compare_due, redact_due, redactions_due
 from outreach.jobs.machine import (
     Machine,
-    awake,
     carriers,
     house,
     limits,
@@ -58,21 +55,18 @@ from outreach.jobs.machine import (
     mail_house,
     mail_provider,
     meaning,
-    mute,
     roster_limits,
     sendgrid_provider,
     tariff,
     text_provider,
 )
-from outreach.jobs.sending import call_back, letters_due, mail_due, send_due
+from outreach.jobs.sending import letters_due, mail_due, send_due
+from outreach.jobs.sweeping import sweep_once, waits_of
 from outreach.notices.channel import Channel
 from outreach.people import imminent  # noqa: F401  # a table
-from outreach.people.addresses import regrading
 from outreach.people.roster import importing
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report
-from outreach.providers.postgrid import PostGridLetters
-from outreach.providers.sendgrid import SendGridMail
 from outreach.settings import Settings
 
 __all__ = [
@@ -124,7 +118,6 @@ QUEUE = "outreach"  # one queue for each worker: a worker on several was measure
 LONGEST_SECONDS = 3600  # a roster of the largest size takes minutes
 CROWD = 20  # rings that may wait: more would only repeat what the first ones do
 EVENTS_A_TURN = 2000
-ADDRESSES_A_SWEEP = 2000  # whose zones are looked up, of those that were written before there were any
 LETTERS_PLACE = 0x6C657474  # the first key of the advisory locks; any number that nobody else uses
 FAILED_SECONDS = 3600  # what a failed job leaves in Redis (its function and ids) stays so long
 
@@ -212,7 +205,13 @@ def apply_due(m: Machine) -> int:
 def sweep_up() -> None:
     """Re-do whatever was forgotten: plan, expire, reconcile, retry, finish, import."""
     m = machine()
-    sweep_once(m)
+    try:
+        sweep_once(m)
+    finally:
+        _ring_forgotten(m)
+
+
+def _ring_forgotten(m: Machine) -> None:
     with m.sessions.begin() as session:
         forgotten = importing.forgotten(session)
     for import_id, running in forgotten:
@@ -260,80 +259,6 @@ def _with_roster(work: Callable[..., Report], import_id: str) -> None:
         raise
     else:
         log.info("roster.worked", id=import_id, work=work.__name__, rows=report.rows)
-
-
-def sweep_once(m: Machine) -> sweep.Swept:
-    """Everything that a sweep does. Safe to repeat, and to run twice at once."""
-    s = m.settings
-    awake(m)  # Nothing of a sweep sends: what a frozen engine can find out, it does.
-    for channel, provider in carriers(s).items():
-        with m.sessions.begin() as session:
-            heartbeat.attend(session, channel, provider, timedelta(hours=s.late_after_hours))
-    _cancel_stopped(m)
-    with m.sessions.begin() as session:
-        pulled = pulling.pull_moved(session)
-    if s.post_provider == PostGridLetters.name:
-        pulled += call_back(m)
-    # Each in a transaction of its own: rows are locked in one order within each, and in none over several (`projection`).
-    with m.sessions.begin() as session:
-        planned = plan.revisit(session)
-    with m.sessions() as session:
-        steps = plan.due_steps(session)
-    for step in steps:
-        with m.sessions.begin() as session:
-            planned += plan.plan(session, step)
-    grace = advance.Grace(timedelta(hours=s.text_report_grace_hours), timedelta(hours=s.mail_report_grace_hours))
-    with m.sessions() as session:
-        ahead = advance.steps_ahead(session)
-    for step in ahead:
-        with m.sessions.begin() as session:
-            planned += advance.advance(session, step, grace)
-    if planned:
-        with m.sessions.begin() as session:
-            plan.refresh_statistics(session)
-    with m.sessions.begin() as session:
-        regrading.place(session, size=ADDRESSES_A_SWEEP)
-    with m.sessions.begin() as session:
-        hours.hasten(session)
-    with m.sessions.begin() as session:
-        swept = sweep.sweep(session, letter_days=s.letter_days_before_silence)
-    with m.sessions.begin() as session:
-        forgotten = print_room.forget_unprinted(session)
-    waits = waits_of(s)
-    asked = reconcile.reconcile(m.sessions, text_provider(s), waits)
-    if s.mail_provider == SendGridMail.name and s.sendgrid_activity:
-        asked += reconcile.reconcile(m.sessions, sendgrid_provider(s, m.vault), waits)
-    if s.post_provider == PostGridLetters.name:
-        letters = replace(waits, polls=reconcile.polls_of_letters(s.letter_poll_seconds, s.letter_days_before_silence))
-        asked += reconcile.reconcile(m.sessions, mail_house(s), letters)
-    with m.sessions.begin() as session:
-        exhausted.open_and_close(session)
-    with m.sessions.begin() as session:
-        opened, closed = undecided.open_and_close(
-            session, hours=s.undecided_after_hours, release=s.release_after_seconds, mute=mute(s)
-        )
-    if opened or closed:
-        log.info("sweep.undecided", opened=opened, closed=closed)
-    with m.sessions.begin() as session:
-        tally.renew(session)
-    if any((planned, swept.expired, swept.retried, swept.cancelled, swept.finished, asked, pulled, forgotten)):
-        log.info("sweep.swept", planned=planned, expired=swept.expired, retried=swept.retried, cancelled=swept.cancelled,
-                 finished=swept.finished, asked=asked, pulled=pulled, forgotten=forgotten)  # fmt: skip
-    return swept
-
-
-def waits_of(s: Settings) -> reconcile.Waits:
-    """How long silence is borne, of texts and mails."""
-    return reconcile.Waits(s.reconcile_after_seconds, s.release_after_seconds, reconcile.polls_of_texts(s.poll_after_seconds))
-
-
-def _cancel_stopped(m: Machine) -> None:
-    while True:
-        with m.sessions.begin() as session:
-            cancelled = stopping.cancel(session)
-        if not cancelled:
-            return
-        log.info("campaign.cancelled", messages=cancelled)
 
 
 def ring(chosen: Settings, job: Callable[..., None], *ids: str) -> bool:
