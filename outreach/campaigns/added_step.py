@@ -82,7 +82,7 @@ def withdraw_step(session: Session, step_id: UUID, *, by: Account) -> UUID:
     if step.approved_at is not None:
         raise Refused("This step was approved already. Pause the campaign to keep it from going on.")
     if by.id != step.added_by and by.role not in (Role.APPROVER, Role.SUPERVISOR):
-        raise Refused("Only who added a step, an approver or a supervisor can withdraw it.")
+        raise Refused("Only whoever added a step, an approver or a supervisor can withdraw it.")
     _record(session, by, "campaign.withdraw_step", step)
     campaign_id = step.campaign_id
     session.delete(step)

@@ -343,7 +343,7 @@ def raise_cap(session: Session, campaign_id: UUID, cap: Decimal, *, by: Account)
     """Let a campaign spend more, and go on if it had stopped for that. Raises Refused for whoever made or submitted it."""
     campaign = get(session, campaign_id, lock=True)
     if campaign.state not in (CampaignState.RUNNING, CampaignState.PAUSED) or campaign.spend_cap is None:
-        raise Refused("Only a campaign that goes on and has a limit of cost can be allowed more.")
+        raise Refused("Only a campaign that goes on and has a limit of cost can be allowed to spend more.")
     if by.role not in (Role.APPROVER, Role.SUPERVISOR):
         raise Refused("Only an approver or a supervisor can let a campaign spend more.")
     if by.id in (campaign.created_by, campaign.submitted_by):

@@ -107,7 +107,7 @@ def test_a_step_can_be_withdrawn_before_its_approval(office: Office, who: Callab
     office.launch(Channel.SMS)
     step_id = add(office).id
     if not allowed:
-        with pytest.raises(Refused, match="Only who added"):
+        with pytest.raises(Refused, match="Only whoever added"):
             added_step.withdraw_step(office.session, step_id, by=who(office))
         return
     added_step.withdraw_step(office.session, step_id, by=who(office))

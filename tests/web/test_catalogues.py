@@ -52,5 +52,12 @@ def test_each_translation_fills_in_the_same_values(texts: Catalog, locale: str) 
 
 
 def test_the_texts_of_code_and_templates_are_found(texts: Catalog) -> None:
-    for text in ("Overview", "In detention", "This form is too old", "Sign in", "Only a draft can be submitted."):
+    for text in (
+        "Overview",
+        "In detention",
+        "This form is too old",
+        "Sign in",
+        "Only a draft can be submitted.",
+        "This step was approved already.",
+    ):
         assert text in texts

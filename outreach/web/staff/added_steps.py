@@ -56,7 +56,7 @@ def approve(campaign_id: UUID, step_id: UUID) -> ResponseReturnValue:
     def act(session: Session) -> None:
         added_step.approve_step(session, step_id, by=account())
 
-    return _do(campaign_id, step_id, act, _("Approved. It comes at its time, and at once to whom nothing else has reached."))
+    return _do(campaign_id, step_id, act, _("Approved. It comes at its time, and at once for whoever nothing else could reach."))
 
 
 @pages.post("/<uuid:step_id>/withdraw")
