@@ -36,17 +36,17 @@ class MenuItem(NamedTuple):
 
 MENU = (
     MenuItem("overview.show", _l("Overview")),
+    MenuItem("tasks.index", _l("Tasks")),
+    MenuItem("replies.index", _l("Replies")),
     MenuItem("people.index", _l("People")),
-    MenuItem("facilities.index", _l("Facilities")),
     MenuItem("attorneys.index", _l("Attorneys")),
+    MenuItem("facilities.index", _l("Facilities")),
     MenuItem("imports.index", _l("Imports")),
     MenuItem("campaigns.index", _l("Campaigns")),
     MenuItem("notices.index", _l("Notices")),
     MenuItem("print_room.index", _l("Print room")),
     MenuItem("returned_mail.index", _l("Returned mail")),
-    MenuItem("replies.index", _l("Replies")),
     MenuItem("reconciliation.index", _l("Reconciliation")),
-    MenuItem("tasks.index", _l("Tasks")),
     MenuItem("audit.index", _l("Audit log")),
     MenuItem("accounts.index", _l("Accounts")),
 )
