@@ -100,9 +100,12 @@ RELEASE_ATTEMPTS = """
       and not exists (select 1 from event e where e.attempt_id = a.id and e.applied_at is null)
     returning message_id
 """
-RELEASE_MESSAGES = (
-    "update message set state = 'ready', due_at = now(), updated_at = now() where id = any(:ids) and state = 'unknown'"
-)
+# A campaign that is over sends nothing any more: its people are on the worked list instead.
+RELEASE_MESSAGES = """
+    update message m set state = case when c.state = 'done' then 'failed' else 'ready' end,
+        reason = case when c.state = 'done' then 'not_delivered' end, due_at = now(), updated_at = now()
+    from campaign c where c.id = m.campaign_id and m.id = any(:ids) and m.state = 'unknown'
+"""
 
 
 def expire_leases(session: Session) -> int:
