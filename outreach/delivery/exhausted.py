@@ -54,8 +54,8 @@ class NoNote(ValueError):
 
 
 # A step may still reach them while it is to come, is for people of their custody, and was not decided for them ahead of its time.
-# Campaigns that ended are looked at for as long as letters come back. A task that was closed is opened again only when something
-# was tried since.
+# Campaigns that ended are looked at for as long as letters come back. A task that a person has closed is opened again only when
+# something was tried since; one that the engine has closed, whenever they stand as not reached again.
 OPEN = f"""
     insert into task (id, kind, campaign_id, person_id, opened_at)
     select new_id(), 'exhausted', o.campaign_id, o.person_id, now()
@@ -66,7 +66,7 @@ OPEN = f"""
       and not exists (
           select 1 from task t
           where t.person_id = o.person_id and t.campaign_id = o.campaign_id and t.kind = 'exhausted'
-            and (t.closed_at is null or t.closed_at >= o.updated_at)
+            and (t.closed_at is null or (t.closed_at >= o.updated_at and t.resolution <> 'settled'))
       )
       and not exists (
           select 1 from step s join channel_rule cr on cr.channel = s.channel and cr.custody = p.custody
