@@ -54,7 +54,7 @@ def advance(session: Session, step_id: UUID, grace: Grace) -> int:
     considered once for each step; the step stays unplanned, for everybody else. Of the attorneys' steps it moves on only the
     attorneys of those whose removal is imminent.
     """
-    step = session.scalars(select(Step).where(Step.id == step_id).with_for_update(skip_locked=True)).one_or_none()
+    step = session.scalars(select(Step).where(Step.id == step_id).with_for_update(skip_locked=True, key_share=True)).one_or_none()
     if step is None or step.planned_at is not None:
         return 0
     intent = campaign.get(session, step.campaign_id)

@@ -225,6 +225,7 @@ def _leave_out(channel: Channel) -> str:
     """
 
 
+# In the order of the destinations, so that two claims of different campaigns never wait for each other in a ring.
 ATTEMPTS = """
     insert into attempt (id, message_id, number, contact_point_id, channel, provider, state, body_sealed, sealed_under, body_digest,
         segments, cost, counted_on, started_at, lease_until, checks)
@@ -233,6 +234,7 @@ ATTEMPTS = """
     from unnest(cast(:ids as uuid[]), cast(:messages as uuid[]), cast(:numbers as smallint[]), cast(:contacts as uuid[]),
         cast(:bodies as bytea[]), cast(:unders as uuid[]), cast(:digests as bytea[]), cast(:segments as smallint[]),
         cast(:costs as numeric[])) as a(id, message, number, contact, body, under, digest, segments, cost)
+    order by a.contact
     on conflict do nothing
     returning id
 """

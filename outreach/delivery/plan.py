@@ -233,7 +233,7 @@ def plan(session: Session, step_id: UUID) -> int:
     People who share a phone and a language share a message, an attorney's clients share one to the attorney, and a letter is
     about one person. Everyone in the audience gets an outcome, with the reason where they get no message.
     """
-    step = session.scalars(select(Step).where(Step.id == step_id).with_for_update()).one()
+    step = session.scalars(select(Step).where(Step.id == step_id).with_for_update(key_share=True)).one()
     if step.planned_at is not None:
         return 0
     intent = campaign.get(session, step.campaign_id)
@@ -299,7 +299,7 @@ def revisit(session: Session) -> int:
         .join(Campaign, Campaign.id == Step.campaign_id)
         .where(Campaign.state == CampaignState.RUNNING, Step.planned_at.is_not(None), text(MOVED))
         .order_by(Step.campaign_id, Step.position)
-        .with_for_update(of=Step, skip_locked=True)
+        .with_for_update(of=Step, skip_locked=True, key_share=True)
     ).all()
     lock_cancelled(session, steps)
     added = 0

@@ -4,7 +4,11 @@ import pytest
 import sqlalchemy as sa
 
 from outreach import jobs
+from outreach.delivery import breaker, exhausted, plan, reconcile
+from outreach.delivery.breaker import BreakerKind, Finding
+from outreach.delivery.message import Attempt
 from outreach.delivery.projection import project
+from outreach.delivery.reconcile import Answer, Undecided
 from outreach.notices.channel import Channel
 from tests.delivery.office import Office, office
 from tests.stage import Stage
@@ -37,3 +41,56 @@ def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_running(stage: Stage
     with pytest.raises(ZeroDivisionError):
         jobs.sweep_once(stage.machine)
     assert stage.scalar("select count(*) from task where kind = 'exhausted'") == 2
+
+
+def test_what_is_proved_absent_after_its_campaign_has_ended_is_on_the_worked_list(office: Office) -> None:
+    ana = office.person()
+    office.email(ana)
+    office.launch(Channel.EMAIL)
+    [mail] = office.claim_mails()
+    attempt = office.session.get_one(Attempt, mail.token)
+    for statement in (
+        "update attempt set state = 'unknown'",
+        "update message set state = 'unknown'",
+        "update campaign set state = 'done', finished_at = now()",
+    ):
+        office.session.execute(sa.text(statement))
+    lost = Undecided(attempt.id, attempt.message_id, None, "ana@example.org", attempt.body_digest, attempt.started_at, True)
+    reconcile.settle(office.session, "sendgrid", [lost], [Answer(True, ())])
+    assert (office.messages(ana), office.standing(ana)) == (["email:failed"], "exhausted:not_delivered")
+    assert exhausted.open_and_close(office.session) == (1, 0)
+
+
+def test_whom_the_engine_thought_settled_has_a_task_again_even_in_the_same_instant(office: Office) -> None:
+    ana = office.person()
+    office.phone(ana, 1)
+    office.launch(Channel.SMS)
+    stands = sa.text("update outcome set state = :state, reason = :reason, updated_at = now()")
+    found = []
+    for state, reason in (("exhausted", "refused"), ("in_progress", None), ("exhausted", "refused"), ("exhausted", "refused")):
+        office.session.execute(stands, {"state": state, "reason": reason})
+        found.append(exhausted.open_and_close(office.session))
+    assert found == [(1, 0), (0, 1), (1, 0), (0, 0)]
+
+
+def test_a_breaker_of_a_step_opens_while_somebody_plans_it(stage: Stage) -> None:
+    stage.cast(1)
+    step = stage.scalar("select id from step")
+    with stage.sessions.begin() as planner, stage.sessions.begin() as recorder:
+        plan.plan(planner, step)
+        # Whoever records holds outcomes that the planner may want next: neither may wait for the other.
+        recorder.execute(sa.text("set local lock_timeout = '2s'"))
+        assert len(breaker.trip(recorder, [Finding(BreakerKind.REFUSALS, step_id=step)])) == 1
+
+
+def test_attempts_of_whatever_campaign_are_written_in_one_order_of_destinations(office: Office) -> None:
+    for number in range(9):
+        office.phone(office.person(), number)
+    office.launch(Channel.SMS)
+    office.session.execute(sa.text("""
+        update message m set due_at = now() - o.n * interval '1 second'
+        from (select id, row_number() over (order by contact_point_id) as n from message) o where o.id = m.id
+    """))  # fmt: skip
+    assert office.claim_texts() == 9
+    written = office.session.scalars(sa.text("select contact_point_id from attempt order by ctid")).all()
+    assert written == sorted(written)
