@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.delivery.claim import Batch, Claimed, Rules, claim, held_back
@@ -119,7 +119,7 @@ class Watch:
         try:
             with self._sessions() as session:
                 return held_back(session, self._messages, self._provider)
-        except OperationalError as error:
+        except DBAPIError as error:
             # Whoever cannot ask whether it may go on does not go on.
             log.warning("dispatch.cannot_ask", error=type(error).__name__)
             return set(self._messages)

@@ -18,6 +18,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import RedisError
 from sqlalchemy import Text, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from outreach.db import Base
@@ -123,6 +124,11 @@ class Limiter:
 
     def _slow_turn(self, segments: int, within: float) -> float | None:
         turn = {"sender": self._key, "long": SLOWER * segments / self._rate, "ahead": min(AHEAD_SECONDS, within)}
-        with self._sessions.begin() as session:
-            wait = session.scalar(text(PACE), turn)
+        try:
+            with self._sessions.begin() as session:
+                wait = session.scalar(text(PACE), turn)
+        except DBAPIError as error:
+            # Nobody has a turn. Raised, it would end the batch, and with it the waiting for answers of what is on its way.
+            log.warning("limits.database_unreachable", error=type(error).__name__)
+            return None
         return None if wait is None else max(0.0, float(wait))

@@ -10,6 +10,8 @@ provider without books (a mail relay) cannot prove anything: what it never answe
 """
 
 import asyncio
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,6 +31,7 @@ from outreach.providers.contract import Lost, Provider, Report, Standing, Unreac
 
 log = structlog.get_logger()
 
+ASK_SECONDS = 60.0  # no look-up is begun later in one go: a provider that hangs must not hold up whatever its process does next
 CLOCKS_MAY_DIFFER = timedelta(minutes=2)  # between us and the provider
 
 
@@ -131,15 +134,17 @@ def expire_leases(session: Session) -> int:
     return len(rows)
 
 
-def reconcile(sessions: sessionmaker[Session], provider: Provider[Any], waits: Waits, *, size: int = 500) -> int:
+def reconcile(
+    sessions: sessionmaker[Session], provider: Provider[Any], waits: Waits, *, size: int = 500, seconds: float = ASK_SECONDS
+) -> int:
     """Ask the provider about up to `size` attempts; how many. Any number may run at once: each takes others."""
     with sessions.begin() as session:
         undecided = take(session, provider.name, waits, size)
     if not undecided:
         return 0
-    answers = asyncio.run(_ask(provider, undecided))
+    asked = asyncio.run(_ask(provider, undecided, seconds))
     with sessions.begin() as session:
-        settle(session, provider.name, undecided, answers)
+        settle(session, provider.name, [one for one, _ in asked], [answer for _, answer in asked])
     return len(undecided)
 
 
@@ -180,7 +185,10 @@ class Answer:
     cause: str | None = None
 
 
-async def _ask(provider: Provider[Any], undecided: Sequence[Undecided]) -> list[Answer]:
+async def _ask(provider: Provider[Any], undecided: Sequence[Undecided], seconds: float) -> list[tuple[Undecided, Answer]]:
+    """Those that there was time for, in any order: whatever hangs each time must not keep the others from ever being asked."""
+    until = time.monotonic() + seconds
+
     async def ask(one: Undecided) -> Answer:
         try:
             if one.provider_id is not None:
@@ -197,11 +205,12 @@ async def _ask(provider: Provider[Any], undecided: Sequence[Undecided]) -> list[
         # A few at a time: looking up is never urgent enough to crowd out sending.
         lanes = asyncio.Semaphore(10)
 
-        async def laned(one: Undecided) -> Answer:
+        async def laned(one: Undecided) -> tuple[Undecided, Answer] | None:
             async with lanes:
-                return await ask(one)
+                return (one, await ask(one)) if time.monotonic() < until else None
 
-        return list(await asyncio.gather(*(laned(one) for one in undecided)))
+        asked = await asyncio.gather(*(laned(one) for one in random.sample(undecided, len(undecided))))
+        return [each for each in asked if each]
 
 
 def settle(session: Session, provider: str, undecided: Sequence[Undecided], answers: Sequence[Answer]) -> None:

@@ -167,6 +167,8 @@ ELSEWHERE = {
     ("dispatch", 'return Receipt(token, Verdict.NOT_SENT, code="paused", retry_after=0.0)'): "paused by somebody in that second",
     ("dispatch", 'log.warning("dispatch.cannot_ask", error=type(error).__name__)'): "the database goes away in that second",
     ("dispatch", "return set(self._messages)"): "the database goes away in that second",
+    ("limits", 'log.warning("limits.database_unreachable", error=type(error).__name__)'): "the database goes away in that second",
+    ("limits", "return None"): "the database goes away in that second",
     ("sending", "return dispatching.Worked(0, more=False)"): "a database that is frozen claims nothing; test_restoring has it",
     ("projection", 'session.execute(text(COUNSEL), {"messages": list(messages)})'): "only what goes to attorneys",
     ("record", "return"): "a worker records nothing only where nothing was claimed",

@@ -1,15 +1,22 @@
 """The parts of the engine do not defeat each other."""
 
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
 import pytest
 import sqlalchemy as sa
 
 from outreach import jobs
+from outreach.db import make_engine, make_sessions
 from outreach.delivery import breaker, exhausted, plan, reconcile
 from outreach.delivery.breaker import BreakerKind, Finding
+from outreach.delivery.limits import Limiter
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import project
 from outreach.delivery.reconcile import Answer, Undecided
 from outreach.notices.channel import Channel
+from outreach.providers.contract import Lost, Standing, Unreachable
 from tests.delivery.office import Office, office
 from tests.stage import Stage
 
@@ -94,3 +101,44 @@ def test_attempts_of_whatever_campaign_are_written_in_one_order_of_destinations(
     assert office.claim_texts() == 9
     written = office.session.scalars(sa.text("select contact_point_id from attempt order by ctid")).all()
     assert written == sorted(written)
+
+
+class Hanging:
+    """A provider that answers nothing for a while, and then says that it cannot."""
+
+    name = "twilio"
+
+    async def __aenter__(self) -> "Hanging":
+        self.asked = 0
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def find(self, _: Lost) -> Sequence[Standing]:
+        self.asked += 1
+        await asyncio.sleep(0.1)
+        raise Unreachable("timeout")
+
+
+def test_a_provider_that_hangs_holds_up_the_sweep_for_so_long_and_no_longer(stage: Stage) -> None:
+    stage.cast(40)
+    stage.control.fault("drop_after")
+    stage.plan()
+    stage.dispatch()
+    assert stage.states() == {"unknown": 40}
+    stage.later(hours=1)
+    hanging = Hanging()
+    assert reconcile.reconcile(stage.sessions, cast("Any", hanging), jobs.waits_of(stage.settings), seconds=0.05) == 40
+    assert hanging.asked == 10
+    assert stage.states() == {"unknown": 40}
+
+
+def test_without_redis_and_without_the_database_nobody_has_a_turn(stage: Stage) -> None:
+    nowhere = make_sessions(make_engine("postgresql+psycopg://127.0.0.1:1/none"), stage.machine.vault)
+
+    async def ask() -> bool:
+        async with Limiter("redis://127.0.0.1:1/0", "+15005550006", 1.0, nowhere) as limiter:
+            return await limiter.permit(1, within=5)
+
+    assert asyncio.run(ask()) is False, "raised, it would lose the answers of what is on its way"

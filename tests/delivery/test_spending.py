@@ -22,7 +22,7 @@ from outreach.providers.contract import Receipt, Refusal, Report, Verdict
 from tests.delivery.conftest import HOUSE, LEASE
 from tests.delivery.test_at_once import all_at_once
 from tests.factories import make_account, make_incident
-from tests.stage import Stage, make_mail_recipients, make_notice, make_recipients, make_running, mailbox
+from tests.stage import Stage, mailbox, make_mail_recipients, make_notice, make_recipients, make_running
 
 PRICE = Decimal("0.01")
 LIMITS = Limits(3, 60.0)

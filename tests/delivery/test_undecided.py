@@ -41,7 +41,8 @@ def look(stage: Stage) -> tuple[list[Undecided], list[Answer]]:
     provider = text_provider(stage.settings)
     with stage.sessions.begin() as session:
         taken = reconcile.take(session, provider.name, AT_ONCE, 10)
-    return taken, asyncio.run(reconcile._ask(provider, taken))
+    asked = asyncio.run(reconcile._ask(provider, taken, seconds=60))
+    return [one for one, _ in asked], [answer for _, answer in asked]
 
 
 def settle(stage: Stage, seen: tuple[list[Undecided], list[Answer]]) -> None:
