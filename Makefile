@@ -37,7 +37,7 @@ check: setup-dev ## Everything a change must pass: format, lint, types, catalogu
 	$(venv)/ruff check .
 	$(venv)/mypy
 	@$(MAKE) --no-print-directory var/messages.pot
-	$(venv)/pybabel update --check --ignore-obsolete -i var/messages.pot -d translations
+	$(venv)/pybabel update --check --ignore-obsolete --ignore-pot-creation-date --no-wrap -i var/messages.pot -d translations
 	$(venv)/python -m outreach migration --check
 	@$(MAKE) --no-print-directory test
 
@@ -52,7 +52,7 @@ lock: setup-dev ## Pin requirements*.in to the newest versions, with hashes
 	done
 
 catalogues: setup-dev var/messages.pot ## Bring translations/*/messages.po up to date with the texts in code and templates
-	$(venv)/pybabel update --ignore-obsolete --no-wrap -i var/messages.pot -d translations
+	$(venv)/pybabel update --ignore-obsolete --ignore-pot-creation-date --no-wrap -i var/messages.pot -d translations
 
 migration: setup-dev ## Write the next migration from the models: make migration NAME="add_letters"
 	@$(venv)/python -m outreach migration "$(NAME)"
