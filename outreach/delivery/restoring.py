@@ -24,11 +24,12 @@ from sqlalchemy.orm import Session
 from outreach.access.sealing import Sealed, Vault, vault_of
 from outreach.campaigns.outcome import Reason
 from outreach.db import now
-from outreach.delivery import events
+from outreach.delivery import events, spending
 from outreach.delivery.compose import Compose, Composed, Composer, Destination
 from outreach.delivery.message import attempt_id, body_digest
 from outreach.delivery.projection import lock, project
 from outreach.delivery.reconcile import CLOCKS_MAY_DIFFER, report_of
+from outreach.delivery.spending import Tariff
 from outreach.delivery.undecided import RESTORED
 from outreach.notices.channel import Channel
 from outreach.notices.house import House
@@ -166,7 +167,9 @@ class _Candidate:
         return not self.found or self.found[-1][1].state in ("undelivered", "failed")
 
 
-def adopt(session: Session, source: Source, house: House, standings: Collection[Standing]) -> Adopted:
+def adopt(
+    session: Session, source: Source, house: House, standings: Collection[Standing], tariff: Tariff = spending.DEFAULT
+) -> Adopted:
     """Put on record what the provider's books hold. Safe to repeat: what was adopted is known the next time. The caller commits."""
     vault, provider = vault_of(session), source.provider.name
     unknown = _unknown(session, source, standings)
@@ -201,15 +204,15 @@ def adopt(session: Session, source: Source, house: House, standings: Collection[
         else:
             strangers += 1
     adopted = [c for c in candidates if c.found]
-    for candidate in adopted:
-        _write(session, provider, candidate, compose)
+    written = [token for candidate in adopted for token in _write(session, provider, candidate, compose)]
     held = 0
     for contact, count in strays.items():
         # One is enough: while it is undecided, the schema lets nothing else go to that destination.
         waiting = [c for c in there[contact] if c.row.state == "ready" and not c.found]
         if waiting:
-            _hold(session, provider, waiting[0], compose)
+            written += _hold(session, provider, waiting[0], compose)
             held += count
+    spending.adopt(session, written, tariff)
     return Adopted(
         read=len(standings),
         known=len(standings) - len(unknown) + answered,
@@ -226,18 +229,20 @@ def unproven(session: Session, channels: Collection[Channel]) -> int:
     return int(session.scalar(text(counted), _parameters(channels, None, ("ready",), due=True)) or 0)
 
 
-def hold_back(session: Session, source: Source, house: House) -> int:
+def hold_back(session: Session, source: Source, house: House, tariff: Tariff = spending.DEFAULT) -> int:
     """Put each message that may have been sent before a person, where no books tell; how many. Safe to repeat."""
     vault = vault_of(session)
     rows = _candidates(session, source, None, ("ready",), due=True)
     lock(session, [row.id for row in rows])
     compose = source.composer(session, rows, house) if source.composer else None
     held: set[UUID] = set()
+    written: list[UUID] = []
     for row in rows:
         # Of several to one destination the first holds the others.
         if row.contact_point_id not in held:
-            _hold(session, source.provider.name, _candidate(vault, row, compose), compose)
+            written += _hold(session, source.provider.name, _candidate(vault, row, compose), compose)
             held.add(row.contact_point_id)
+    spending.adopt(session, written, tariff)
     return len(held)
 
 
@@ -364,28 +369,33 @@ ACCEPTED = (
 HEARD_AGAIN = "update event set applied_at = null, problem = null where attempt_id = :id and problem = 'no_attempt'"
 
 
-def _write(session: Session, provider: str, candidate: _Candidate, compose: Compose | None) -> None:
-    row = candidate.row
+def _write(session: Session, provider: str, candidate: _Candidate, compose: Compose | None) -> list[UUID]:
+    row, written = candidate.row, []
     for number, standing in candidate.found:
         last = standing is candidate.found[-1][1]
         state = "accepted" if last else standing.state
         token = _attempt(session, provider, candidate, compose, number=number, state=state, standing=standing)
         events.keep(session, provider, report_of(token, standing))
         session.execute(text(HEARD_AGAIN), {"id": token})
+        written.append(token)
     session.execute(text(READY_AGAIN), {"id": row.id})
     session.execute(text(ACCEPTED), {"id": row.id, "number": max(number for number, _ in candidate.found)})
     project(session, [row.id])
+    return written
 
 
-def _hold(session: Session, provider: str, candidate: _Candidate, compose: Compose | None) -> None:
-    """An attempt that nobody made, of which nobody knows whether it was: so it is shown, and so it keeps its destination closed."""
+def _hold(session: Session, provider: str, candidate: _Candidate, compose: Compose | None) -> list[UUID]:
+    """An attempt that nobody made, of which nobody knows whether it was: so it is shown, and so it keeps its destination closed.
+
+    None where another attempt keeps it closed already.
+    """
     row = candidate.row
     there = "update attempt set error_code = :code where contact_point_id = :contact and channel = :channel and state = 'unknown'"
     undecided = session.execute(
         text(f"{there} returning id"), {"code": RESTORED, "contact": row.contact_point_id, "channel": row.channel}
     )
     if undecided.first() is not None:
-        return  # Another attempt keeps the destination closed already.
+        return []
     token = _attempt(session, provider, candidate, compose, number=row.attempts + 1, state="unknown", standing=None)
     session.execute(text(HEARD_AGAIN), {"id": token})
     for state in ("submitting", "unknown"):
@@ -394,6 +404,7 @@ def _hold(session: Session, provider: str, candidate: _Candidate, compose: Compo
             {"id": row.id, "state": state, "number": row.attempts + 1},
         )
     project(session, [row.id])
+    return [token]
 
 
 def _attempt(

@@ -211,3 +211,32 @@ def settle(session: Session, attempts: Collection[UUID]) -> None:
     """
     if attempts:
         session.execute(text(SETTLE), {"attempts": list(attempts)})
+
+
+ADOPT = f"""
+    with priced as materialized (
+        select a.id, m.campaign_id, (a.started_at at time zone cast(:zone as text))::date as day,
+            m.channel in ('letter', 'hand', 'attorney_letter') as paper,
+            case when m.channel = 'sms' then a.segments else 0 end as segments,
+            case m.channel when 'sms' then :segment * a.segments when 'email' then :mail when 'attorney_email' then :mail
+                else :letter end as cost
+        from attempt a join message m on m.id = a.message_id join campaign c on c.id = m.campaign_id
+        where a.id = any(:attempts) and a.cost is null and {HOLDS_TO_LIMITS}
+    ),
+    marked as (
+        update attempt a set cost = p.cost, counted_on = p.day from priced p where a.id = p.id
+    )
+    insert into spending (campaign_id, day, messages, letters, segments, cost)
+    select campaign_id, day, count(*), count(*) filter (where paper), sum(segments), sum(cost) from priced
+    group by campaign_id, day order by campaign_id, day
+    on conflict (campaign_id, day) do update set messages = spending.messages + excluded.messages,
+        letters = spending.letters + excluded.letters, segments = spending.segments + excluded.segments,
+        cost = spending.cost + excluded.cost
+"""
+
+
+def adopt(session: Session, attempts: Collection[UUID], tariff: Tariff) -> None:
+    """Count attempts that a restored database had forgotten, on the days on which they were made. Safe to repeat."""
+    prices = {"segment": tariff.segment, "mail": tariff.mail, "letter": tariff.letter, "zone": tariff.zone}
+    if attempts:
+        session.execute(text(ADOPT), {"attempts": list(attempts), **prices})

@@ -23,6 +23,7 @@ from outreach.jobs.machine import (
     mail_house,
     mail_provider,
     mute,
+    tariff,
     text_provider,
 )
 from outreach.notices.channel import Channel
@@ -105,7 +106,9 @@ def restore(m: Machine, since: datetime, choices: Choices, *, sleep: Callable[[f
             done.unreadable[source.provider.name] = str(error)
             continue
         with m.sessions.begin() as session:
-            done.books[source.provider.name] = restoring.adopt(session, source, house(m.settings), list(standings.values()))
+            done.books[source.provider.name] = restoring.adopt(
+                session, source, house(m.settings), list(standings.values()), tariff(m.settings)
+            )
         apply_due(m)
     _without_books(m, done, choices)
     done.problems = list(_problems(done, choices))
@@ -152,7 +155,7 @@ def _without_books(m: Machine, done: Restored, choices: Choices) -> None:
         done.letters_unproven = restoring.unproven(session, printed)
         if mails.provider.name in mute(s):
             if choices.hold:
-                done.mails_held = restoring.hold_back(session, mails, house(s))
+                done.mails_held = restoring.hold_back(session, mails, house(s), tariff(s))
             else:
                 done.mails_unproven = restoring.unproven(session, MAILS)
 

@@ -2,22 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 
 from outreach import jobs
-from outreach.db import make_engine, make_sessions
+from outreach.db import make_engine, make_sessions, now
 from outreach.delivery import breaker, exhausted, plan, reconcile
 from outreach.delivery.breaker import BreakerKind, Finding
 from outreach.delivery.limits import Limiter
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import project
 from outreach.delivery.reconcile import Answer, Undecided
+from outreach.jobs import restoring
+from outreach.jobs.restoring import Choices
 from outreach.notices.channel import Channel
 from outreach.providers.contract import Lost, Standing, Unreachable
 from tests.delivery.office import Office, office
+from tests.delivery.test_restore import forget
 from tests.stage import Stage
 
 __all__ = ["office"]
@@ -142,3 +146,19 @@ def test_without_redis_and_without_the_database_nobody_has_a_turn(stage: Stage) 
             return await limiter.permit(1, within=5)
 
     assert asyncio.run(ask()) is False, "raised, it would lose the answers of what is on its way"
+
+
+def test_what_a_restored_database_had_forgotten_counts_for_the_first_wave_and_the_day(stage: Stage) -> None:
+    since = now() - timedelta(minutes=1)
+    stage.cast(5, canary=3)
+    stage.plan()
+    assert stage.dispatch() == 3
+    stage.callbacks()
+    forget(stage)
+    stage.execute("delete from spending")
+    stage.execute("update incarnation set frozen_at = now()")
+    done = restoring.restore(stage.machine, since, Choices(), sleep=lambda _: None)
+    assert (done.thawed, done.books["twilio"].adopted) == (True, 3)
+    assert (stage.dispatch(), stage.accepted()) == (0, 3)
+    counted = "select sum(messages) = 3 and sum(cost) = (select sum(cost) from attempt) and sum(cost) > 0 from spending"
+    assert stage.scalar(counted)
