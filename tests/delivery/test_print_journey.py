@@ -15,6 +15,7 @@ from outreach.access.accounts import Role
 from outreach.campaigns.campaign import Step
 from outreach.db import new_id, now
 from outreach.delivery import manifest, plan
+from outreach.delivery.dispatch import Watch
 from outreach.delivery.letter import PrintRun
 from outreach.delivery.paper import claim_letters
 from outreach.jobs import sending
@@ -248,7 +249,8 @@ def test_a_letter_whose_turn_comes_after_the_lease_is_not_given_to_the_mail_hous
         rules = rules_for(s, PostGridLetters.name, lease=letter_lease(s))
         claimed, _ = claim_letters(session, Channel.LETTER, 20, rules, paper_rules(s))
     pdfs = [Typesetter(paper_rules(s).vendor).compose(one.content) for one in claimed]
-    results = asyncio.run(sending._post_all(mail_house(s), claimed, pdfs, time.monotonic() + 1))
+    watch = Watch(stage.sessions, [one.message_id for one in claimed], PostGridLetters.name)
+    results = asyncio.run(sending._post_all(mail_house(s), claimed, pdfs, time.monotonic() + 1, watch))
     assert Counter(each.receipt.verdict for each in results) == {Verdict.ACCEPTED: 10, Verdict.NOT_SENT: 1}
 
 
