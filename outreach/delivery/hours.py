@@ -107,18 +107,23 @@ def next_opening(
 
 
 def hasten(session: Session) -> int:
-    """Make due what waits for its hours though it is about somebody whose removal is imminent; how many. Safe to repeat."""
+    """Put what is about somebody whose removal is imminent before everything else that is due in its campaign, also what waits for
+    its hours; how many. What waits for a next try goes on waiting. Safe to repeat.
+    """
     rows = session.scalars(
         text(f"""
-            update message set due_at = now(), reason = null, updated_at = now()
-            where id in (
+            update message m set due_at = c.launched_at, reason = null, updated_at = now()
+            from campaign c
+            where c.id = m.campaign_id and m.id in (
                 select m.id from imminent_removal ir
                 join message_person mp on mp.person_id = ir.person_id
                 join message m on m.id = mp.message_id
-                where {IN_FORCE} and m.state = 'ready' and m.due_at > now() and m.reason = any(:waits)
+                join campaign c on c.id = m.campaign_id
+                where {IN_FORCE} and m.state = 'ready' and m.due_at > c.launched_at
+                  and (m.due_at <= now() or m.reason = any(:waits))
                 order by m.id for update of m skip locked
             )
-            returning id
+            returning m.id
         """),  # made from the constant above
         {"waits": list(Wait)},
     ).all()

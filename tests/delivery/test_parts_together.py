@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from outreach import jobs
 from outreach.db import make_engine, make_sessions, now
-from outreach.delivery import breaker, exhausted, plan, reconcile
+from outreach.delivery import breaker, exhausted, hours, plan, reconcile
 from outreach.delivery.breaker import BreakerKind, Finding
+from outreach.delivery.claim import Rules, claim
 from outreach.delivery.limits import Limiter
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import project
@@ -20,7 +21,9 @@ from outreach.jobs import restoring
 from outreach.jobs.restoring import Choices
 from outreach.notices.channel import Channel
 from outreach.providers.contract import Lost, Standing, Unreachable
+from tests.delivery.conftest import HOUSE, LEASE
 from tests.delivery.office import Office, office
+from tests.delivery.test_ladder import make_imminent
 from tests.delivery.test_restore import forget
 from tests.stage import Stage
 
@@ -162,3 +165,16 @@ def test_what_a_restored_database_had_forgotten_counts_for_the_first_wave_and_th
     assert (stage.dispatch(), stage.accepted()) == (0, 3)
     counted = "select sum(messages) = 3 and sum(cost) = (select sum(cost) from attempt) and sum(cost) > 0 from spending"
     assert stage.scalar(counted)
+
+
+def test_who_is_about_to_be_removed_is_texted_before_everybody_else_whose_text_is_due(office: Office) -> None:
+    people = [office.person() for _ in range(4)]
+    for number, person in enumerate(people):
+        office.phone(person, number)
+    office.launch(Channel.SMS)
+    office.session.execute(sa.text("update message set due_at = now() - interval '30 seconds'"))
+    last = office.session.scalar(sa.text("select message_id from message_person where person_id = :id"), {"id": people[3].id})
+    office.session.execute(sa.text("update message set due_at = now() where id = :id"), {"id": last})
+    make_imminent(office, people[3])
+    assert (hours.hasten(office.session), hours.hasten(office.session)) == (1, 0)
+    assert [one.message_id for one in claim(office.session, "sms", 1, Rules(HOUSE, LEASE, "twilio")).claimed] == [last]
