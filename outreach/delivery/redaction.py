@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from outreach.delivery.projection import lock
 from outreach.providers.contract import Unreachable
+from outreach.tally import Tally
 
 log = structlog.get_logger()
 
@@ -163,23 +164,28 @@ class Held:
     oldest: datetime | None
 
 
+HELD = Tally(
+    "held",
+    f"""
+    with texts as (
+        select provider, redactions, finished_at as at from attempt
+        where redacted_at is null and state in ('sent', 'delivered', 'undelivered', 'failed')
+        union all
+        select provider, redactions, received_at from reply where redacted_at is null
+    )
+    select provider, min(at) as oldest, count(*) filter (where redactions < {TRIES}) as waiting,
+        count(*) filter (where redactions >= {TRIES}) as given_up
+    from texts group by provider
+    """,
+)
+
+
 def held(session: Session, provider: str) -> Held:
     """What a provider still holds of the texts that it was given, and of those that came in."""
-    row = session.execute(
-        text("""
-            with texts as (
-                select redactions, finished_at as at from attempt
-                where provider = :provider and redacted_at is null and state in ('sent', 'delivered', 'undelivered', 'failed')
-                union all
-                select redactions, received_at from reply where provider = :provider and redacted_at is null
-            )
-            select count(*) filter (where redactions < :tries) as waiting, count(*) filter (where redactions >= :tries) as given_up,
-                min(at) as oldest
-            from texts
-        """),
-        {"provider": provider, "tries": TRIES},
-    ).one()
-    return Held(row.waiting, row.given_up, row.oldest)
+    for row in HELD.rows(session).rows:
+        if row["provider"] == provider:
+            return Held(row["waiting"], row["given_up"], datetime.fromisoformat(row["oldest"]) if row["oldest"] else None)
+    return Held(0, 0, None)
 
 
 def try_again(session: Session, provider: str) -> int:

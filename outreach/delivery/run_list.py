@@ -112,9 +112,10 @@ def waiting(session: Session, *, post_here: bool) -> Waiting:
             select count(*) filter (where m.state = 'ready' and m.channel in ('letter', 'attorney_letter')) as post,
                 count(*) filter (where m.state = 'ready' and m.channel = 'hand') as hand,
                 count(*) filter (where m.state <> 'ready') as being_set
-            from message m join campaign c on c.id = m.campaign_id and c.state = 'running'
-            where m.state in ('ready', 'submitting', 'unknown') and m.due_at is not null
-              and (m.channel = 'hand' or (:post_here and m.channel in ('letter', 'attorney_letter')))
+            from step s join campaign c on c.id = s.campaign_id and c.state = 'running'
+            join message m on m.step_id = s.id
+            where (s.channel = 'hand' or (:post_here and s.channel in ('letter', 'attorney_letter')))
+              and m.state in ('ready', 'submitting', 'unknown') and m.due_at is not null
               and (m.state <> 'ready' or m.due_at <= now())
         """),
         {"post_here": post_here},

@@ -5,9 +5,10 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text, false
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from outreach.db import Base, new_id, now
+from outreach.tally import Tally
 
 
 class Posture(StrEnum):
@@ -85,3 +86,11 @@ class ANumber(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("a_number_value_key", "value_index", unique=True),)
+
+
+_SPOKEN = Tally("spoken", "select language, count(*) as people from person where language is not null group by 1")
+
+
+def spoken(session: Session) -> list[tuple[str, int]]:
+    """First languages, and how many people have each."""
+    return [(row["language"], row["people"]) for row in _SPOKEN.rows(session).rows]

@@ -9,7 +9,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from flask import request
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import campaign
@@ -19,7 +19,7 @@ from outreach.notices.channel import Channel
 from outreach.notices.notice import Purpose
 from outreach.people.custody import Custody
 from outreach.people.incident import Incident
-from outreach.people.person import Person
+from outreach.people.person import spoken
 from outreach.web.staff.base import language_name
 
 MOST_RUNGS = 24
@@ -124,13 +124,10 @@ def with_ladder(session: Session, form: Form, wish: str) -> Form:
 
 def choices(session: Session) -> dict[str, object]:
     """What the form offers."""
-    spoken = session.execute(
-        select(Person.language, func.count()).where(Person.language.is_not(None)).group_by(Person.language)
-    ).all()
     return {
         "notices": [one for one in notice.summaries(session) if one.purpose == Purpose.NOTICE],
         "incidents": session.scalars(select(Incident).order_by(Incident.code)).all(),
-        "spoken": sorted(((code, language_name(code), people) for code, people in spoken), key=lambda row: row[1]),
+        "spoken": sorted(((code, language_name(code), people) for code, people in spoken(session)), key=lambda row: row[1]),
         "custody": list(Custody),
         "told_about": TOLD_ABOUT,
         "channels": list(Channel),
