@@ -320,7 +320,10 @@ MOVED = f"""(
         where ce.recorded_at > {SINCE}
           and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = ce.person_id)
     )
-    or exists (select 1 from message m where m.step_id = step.id and m.state = 'cancelled' and m.updated_at > {SINCE})
+    or exists (
+        select 1 from message m
+        where m.step_id = step.id and m.state = 'cancelled' and m.updated_at > {SINCE} and m.reason is distinct from 'told'
+    )
     or (step.channel in ('attorney_email', 'attorney_letter') and exists (
         select 1 from representation rep
         where {LIVE} and rep.verified_at > {SINCE}

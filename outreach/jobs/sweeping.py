@@ -74,7 +74,6 @@ def sweep_once(m: Machine) -> sweep.Swept:
     for channel, provider in carriers(s).items():
         late_after = timedelta(hours=s.late_after_hours)
         parts.write("heartbeat", partial(heartbeat.attend, channel=channel, provider=provider, late_after=late_after), False)
-    parts.run("stopping", lambda: _cancel_stopped(m), None)
     pulled = parts.write("pulling", pulling.pull_moved, 0)
     planned = _ladder(m, parts)
     if planned:
@@ -84,6 +83,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
     swept = parts.write("sweep", lambda session: sweep.sweep(session, letter_days=s.letter_days_before_silence), sweep.Swept())
     forgotten = parts.write("print_room", print_room.forget_unprinted, 0)
     parts.write("exhausted", exhausted.open_and_close, (0, 0))
+    # Nothing of a stopped campaign is claimed any more: to write that down may take minutes, and is no matter of the others'.
+    parts.run("stopping", lambda: _cancel_stopped(m), None)
     parts.write("tally", tally.renew, 0)
     if s.post_provider == PostGridLetters.name:
         pulled += parts.run("recall", lambda: call_back(m), 0)

@@ -178,3 +178,19 @@ def test_who_is_about_to_be_removed_is_texted_before_everybody_else_whose_text_i
     make_imminent(office, people[3])
     assert (hours.hasten(office.session), hours.hasten(office.session)) == (1, 0)
     assert [one.message_id for one in claim(office.session, "sms", 1, Rules(HOUSE, LEASE, "twilio")).claimed] == [last]
+
+
+def test_what_is_cancelled_because_people_were_told_has_nobody_decided_on_again(office: Office) -> None:
+    ana = office.person()
+    office.phone(ana, 1)
+    office.launch(Channel.SMS)
+    # Later than what is on file about her.
+    office.session.execute(sa.text("update step set planned_at = now() + interval '1 hour'"))
+    revisited = sa.text("select count(*) from step where revisited_at is not null")
+    found = []
+    for reason in ("told", "moved"):
+        cancelled = "update message set state = 'cancelled', reason = :reason, updated_at = now() + interval '2 hours'"
+        office.session.execute(sa.text(cancelled), {"reason": reason})
+        plan.revisit(office.session)
+        found.append(office.session.scalar(revisited))
+    assert found == [0, 1]
