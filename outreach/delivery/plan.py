@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import and_, select, text, true
 from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience, campaign
@@ -288,16 +288,23 @@ def lock_cancelled(session: Session, steps: Sequence[Step]) -> None:
     )
 
 
-def revisit(session: Session) -> int:
-    """Decide again, in steps that are planned already, about whoever has moved since; the number of messages.
+def moved_steps(session: Session) -> list[UUID]:
+    """Steps of running campaigns that are planned already, and about whose people something has changed since."""
+    wanted = select(Step.id).join(Campaign, Campaign.id == Step.campaign_id).where(REVISITED)
+    return list(session.scalars(wanted.order_by(Step.campaign_id, Step.position)))
 
+
+def revisit(session: Session, step_id: UUID | None = None) -> int:
+    """Decide again, in this step or (None) in all that are planned already, about whoever has moved since; the number of messages.
+
+    Where there may be more of them, one step in a transaction: outcomes and attorneys' outcomes are locked in this order once only.
     Somebody who is transferred, released or removed in mid-campaign gets what is right for them now, and an attorney who has come
     since is told. Safe to repeat: nobody gets a second message of a step while the first one counts.
     """
     steps = session.scalars(
         select(Step)
         .join(Campaign, Campaign.id == Step.campaign_id)
-        .where(Campaign.state == CampaignState.RUNNING, Step.planned_at.is_not(None), text(MOVED))
+        .where(REVISITED, true() if step_id is None else Step.id == step_id)
         .order_by(Step.campaign_id, Step.position)
         .with_for_update(of=Step, skip_locked=True, key_share=True)
     ).all()
@@ -330,6 +337,9 @@ MOVED = f"""(
           and exists (select 1 from outcome o where o.campaign_id = step.campaign_id and o.person_id = rep.person_id)
     ))
 )"""
+
+
+REVISITED = and_(Campaign.state == CampaignState.RUNNING, Step.planned_at.is_not(None), text(MOVED))
 
 
 def refresh_statistics(session: Session) -> None:

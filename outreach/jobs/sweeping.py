@@ -118,7 +118,9 @@ def _cancel_stopped(m: Machine) -> None:
 def _ladder(m: Machine, parts: Parts) -> int:
     """Whoever has moved, the steps whose time has come, and whoever cannot wait for theirs; how many messages."""
     s = m.settings
-    planned = parts.write("revisit", plan.revisit, 0)
+    planned = 0
+    for step in parts.write("moved_steps", plan.moved_steps, list[UUID]()):
+        planned += parts.write("revisit", partial(plan.revisit, step_id=step), 0)
     for step in parts.write("due_steps", plan.due_steps, list[UUID]()):
         planned += parts.write("plan", partial(plan.plan, step_id=step), 0)
     grace = advance.Grace(timedelta(hours=s.text_report_grace_hours), timedelta(hours=s.mail_report_grace_hours))

@@ -42,7 +42,7 @@ def test_a_part_of_the_sweep_that_fails_keeps_no_other_from_running(stage: Stage
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    for part in ("pulling.pull_moved", "reconcile.reconcile", "plan.revisit", "tally.renew"):
+    for part in ("pulling.pull_moved", "reconcile.reconcile", "plan.moved_steps", "tally.renew"):
         monkeypatch.setattr(f"outreach.jobs.sweeping.{part}", broken)
     stage.cast(2)
     with pytest.raises(ZeroDivisionError):
