@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from outreach import jobs
 from outreach.db import make_engine, make_sessions, now
-from outreach.delivery import breaker, exhausted, hours, plan, reconcile
+from outreach.delivery import breaker, exhausted, hours, plan, reconcile, stopping
 from outreach.delivery.breaker import BreakerKind, Finding
 from outreach.delivery.claim import Rules, claim
 from outreach.delivery.limits import Limiter
@@ -194,3 +194,14 @@ def test_what_is_cancelled_because_people_were_told_has_nobody_decided_on_again(
         plan.revisit(office.session)
         found.append(office.session.scalar(revisited))
     assert found == [0, 1]
+
+
+def test_what_becomes_ready_after_the_end_of_its_campaign_waits_for_nothing(office: Office) -> None:
+    ana = office.person()
+    office.phone(ana, 1)
+    office.launch(Channel.SMS)
+    # Somebody moved, and was decided on again, while another sweep closed the campaign.
+    office.session.execute(sa.text("update campaign set state = 'done', finished_at = now()"))
+    assert (stopping.cancel(office.session), stopping.cancel(office.session)) == (1, 0)
+    assert (office.messages(ana), office.standing(ana)) == (["sms:cancelled"], "exhausted:not_delivered")
+    assert exhausted.open_and_close(office.session) == (1, 0)
