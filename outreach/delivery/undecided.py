@@ -74,7 +74,11 @@ OPEN = """
 
 CLOSE = """
     update task t set closed_at = now(), resolution = :settled
-    from attempt a where a.id = t.attempt_id and t.kind = 'undecided' and t.closed_at is null and a.state <> 'unknown'
+    where t.id in (
+        select t.id from task t join attempt a on a.id = t.attempt_id
+        where t.kind = 'undecided' and t.closed_at is null and a.state <> 'unknown'
+        order by t.id for update of t skip locked
+    )
     returning t.id
 """
 
