@@ -8,6 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from outreach import tally
@@ -45,10 +46,12 @@ class Parts:
         self.failed: list[Exception] = []
 
     def run(self, name: str, part: Callable[[], Found], otherwise: Found) -> Found:
-        """What the part answers, or `otherwise` where it failed."""
+        """What the part answers, or `otherwise` where it failed. Where the database is away it is so for all of them: raised."""
         try:
             return part()
         except Exception as error:  # Whatever it is: the others are about other people.
+            if isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None:
+                raise
             log.error("sweep.part_failed", part=name, exc_info=error)
             self.failed.append(error)
             return otherwise

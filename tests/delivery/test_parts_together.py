@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from outreach import jobs
 from outreach.db import make_engine, make_sessions, now
@@ -17,7 +19,7 @@ from outreach.delivery.limits import Limiter
 from outreach.delivery.message import Attempt
 from outreach.delivery.projection import project
 from outreach.delivery.reconcile import Answer, Undecided
-from outreach.jobs import restoring
+from outreach.jobs import Machine, restoring
 from outreach.jobs.restoring import Choices
 from outreach.notices.channel import Channel
 from outreach.providers.contract import Lost, Standing, Unreachable
@@ -149,6 +151,9 @@ def test_without_redis_and_without_the_database_nobody_has_a_turn(stage: Stage) 
             return await limiter.permit(1, within=5)
 
     assert asyncio.run(ask()) is False, "raised, it would lose the answers of what is on its way"
+    with capture_logs() as logged, pytest.raises(OperationalError):
+        jobs.sweep_once(Machine(stage.settings, nowhere))
+    assert logged == [], "where there is no database, no part of a sweep tries its luck after the other"
 
 
 def test_what_a_restored_database_had_forgotten_counts_for_the_first_wave_and_the_day(stage: Stage) -> None:
