@@ -85,14 +85,16 @@ class Tally:
         return _count(session, self.name, campaign_id, looked=True)
 
 
-def renew(session: Session) -> int:
-    """Count again what somebody has looked at lately, and forget the rest; how many. The caller commits."""
+def looked_at(session: Session) -> list[tuple[str, UUID | None]]:
+    """The kept tallies that somebody has looked at lately, by name and campaign, the oldest first. The others are forgotten."""
     since = now() - LOOKED_AT
     session.execute(_FORGET, {"since": since})
-    old = session.execute(_OLD, {"since": since}).all()
-    for each in old:
-        _count(session, each.name, each.scope, looked=False)
-    return len(old)
+    return [(each.name, each.scope) for each in session.execute(_OLD, {"since": since})]
+
+
+def renew(session: Session, name: str, scope: UUID | None) -> None:
+    """Count again. One in a transaction: whoever looks at another is not kept waiting."""
+    _count(session, name, scope, looked=False)
 
 
 def _count(session: Session, name: str, scope: UUID | None, *, looked: bool) -> Counted:

@@ -79,9 +79,7 @@ class Campaign(Base):
     spend_cap: Mapped[Decimal | None] = mapped_column(Numeric(14, 4))  # US dollars, by the prices of the settings
     state: Mapped[str] = mapped_column(Text, default=CampaignState.DRAFT)
     state_reason: Mapped[str | None] = mapped_column(Text)  # why it is paused: a code such as "staff"; why it was stopped, in words
-    state_by: Mapped[UUID | None] = mapped_column(
-        ForeignKey("account.id")
-    )  # who did that or resumed it; None: the system
+    state_by: Mapped[UUID | None] = mapped_column(ForeignKey("account.id"))  # who did that or resumed it; None: the system
     state_at: Mapped[datetime | None]
     created_by: Mapped[UUID] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -88,7 +88,8 @@ def sweep_once(m: Machine) -> sweep.Swept:
     parts.write("exhausted", exhausted.open_and_close, (0, 0))
     # Nothing of a stopped campaign is claimed any more: to write that down may take minutes, and is no matter of the others'.
     parts.run("stopping", lambda: _cancel_stopped(m), None)
-    parts.write("tally", tally.renew, 0)
+    for name, scope in parts.write("tallies", tally.looked_at, list[tuple[str, UUID | None]]()):
+        parts.write("tally", partial(tally.renew, name=name, scope=scope), None)
     if s.post_provider == PostGridLetters.name:
         pulled += parts.run("recall", lambda: call_back(m), 0)
     asked = _ask_providers(m, parts)

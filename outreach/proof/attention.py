@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from outreach.delivery import heartbeat, task
 from outreach.delivery.breaker import BreakerKind
 from outreach.delivery.task import TaskKind
+from outreach.people.imminent import IN_FORCE
 
 OVERDUE_SECONDS = 300  # a message that is due for so long, with nobody at work, was forgotten
 SILENT_SECONDS = 60  # a ticker that has not rung for so long has stopped
@@ -55,13 +56,14 @@ class Attention:
     tasks: Counter[TaskKind]
     canaries: Sequence[Canary]
     removals: int  # imminent removals that wait for a second person
+    held_back: int  # people with one in force to whom a message has been due for minutes
     overdue_since: datetime | None  # of the oldest message that nobody is there to send
     ticker_silent_since: datetime | None
 
     def __bool__(self) -> bool:
         return bool(
-            self.frozen_at or self.stopped or self.tasks or self.canaries or self.removals or self.overdue_since
-            or self.ticker_silent_since
+            self.frozen_at or self.stopped or self.tasks or self.canaries or self.removals or self.held_back
+            or self.overdue_since or self.ticker_silent_since
         )  # fmt: skip
 
 
@@ -84,6 +86,14 @@ CANARIES = """
     order by c.launched_at
 """
 REMOVALS = "select count(*) from imminent_removal where approved_at is null and ended_at is null and until > now()"
+# A pause, a first wave, a limit or an automatic stop holds their message back: none of these is meant for them.
+HELD_BACK = f"""
+    select count(distinct ir.person_id) from imminent_removal ir
+    join message_person mp on mp.person_id = ir.person_id
+    join message m on m.id = mp.message_id and m.state = 'ready' and m.due_at < now() - :overdue * interval '1 second'
+    join campaign c on c.id = m.campaign_id and c.state in ('running', 'paused')
+    where {IN_FORCE}
+"""  # noqa: S608  # of a constant
 FROZEN = "select frozen_at from incarnation where frozen_at is not null"
 SILENT = "select beat_at from heartbeat where name = :name and beat_at < now() - :silent * interval '1 second'"
 
@@ -111,6 +121,7 @@ def look(session: Session, carriers: Mapping[Any, str]) -> Attention:
         tasks=task.open_by_kind(session),
         canaries=[Canary(row.id, row.title, row.canary) for row in session.execute(text(CANARIES))],
         removals=session.scalar(text(REMOVALS)) or 0,
+        held_back=session.scalar(text(HELD_BACK), {"overdue": OVERDUE_SECONDS}) or 0,
         overdue_since=session.scalar(text(OVERDUE), channels),
         ticker_silent_since=session.scalar(text(SILENT), {"name": heartbeat.TICKER, "silent": SILENT_SECONDS}),
     )

@@ -112,6 +112,13 @@ WAITING = {
         insert into imminent_removal (id, person_id, reason_sealed, asked_by, asked_at, until)
         select gen_random_uuid(), p.id, '-', c.created_by, now(), now() + interval '1 day' from person p, campaign c
     """,
+    "1 person who is about to be removed still waits for a message.": """
+        update campaign set state = 'paused';
+        update message set due_at = now() - interval '6 minutes';
+        insert into imminent_removal (id, person_id, reason_sealed, asked_by, asked_at, until, approved_by, approved_at)
+        select gen_random_uuid(), p.id, '-', c.created_by, now(), now() + interval '1 day', a.id, now()
+        from person p, campaign c, account a where a.id <> c.created_by limit 1
+    """,
     "Messages are due, and nothing is sending them.": "update message set state = 'ready', due_at = now() - interval '6 minutes'",
     "Nothing new is started: the ticker has stopped.": """
         insert into heartbeat (name, beat_at) values ('ticker', now() - interval '2 minutes')

@@ -275,7 +275,11 @@ def upgrade() -> None:
     op.create_foreign_key(op.f("campaign_canary_passed_by_fkey"), "campaign", "account", ["canary_passed_by"], ["id"])
     op.add_column("contact_point", sa.Column("place_zones", sa.ARRAY(sa.Text()), nullable=True))
     op.create_index(
-        "contact_point_unplaced_idx", "contact_point", ["id"], unique=False, postgresql_where="kind = 'post' and place_zones is null"
+        "contact_point_unplaced_idx",
+        "contact_point",
+        ["id"],
+        unique=False,
+        postgresql_where="kind = 'post' and place_zones is null",
     )
     op.drop_index(op.f("message_ready_idx"), table_name="message", postgresql_where="(state = 'ready'::text)")
     op.create_index("message_ready_idx", "message", ["step_id", "due_at"], unique=False, postgresql_where="state = 'ready'")
@@ -336,7 +340,9 @@ def downgrade() -> None:
         unique=False,
         postgresql_where="(state = 'ready'::text)",
     )
-    op.drop_index("contact_point_unplaced_idx", table_name="contact_point", postgresql_where="kind = 'post' and place_zones is null")
+    op.drop_index(
+        "contact_point_unplaced_idx", table_name="contact_point", postgresql_where="kind = 'post' and place_zones is null"
+    )
     op.drop_column("contact_point", "place_zones")
     op.drop_constraint(op.f("campaign_canary_passed_by_fkey"), "campaign", type_="foreignkey")
     op.drop_column("campaign", "spend_cap")
