@@ -13,11 +13,13 @@ from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
+from argon2 import PasswordHasher
 from redis import Redis
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from outreach import db, engines
+from outreach.access import accounts
 from outreach.access.sealing import FileKeyRing, Vault
 
 LOOPBACK = ("127.", "::1", "localhost")
@@ -41,6 +43,12 @@ LONGEST = ("test_journey.py", "test_chaos.py", "test_benchmarks.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first, so that no process has to wait for one of them alone at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Name what failed at once: a run that is cut short has no summary."""
+    if report.failed:
+        print(f"\nfailed: {report.nodeid} ({report.when})", file=sys.stderr, flush=True)  # noqa: T201  # pytest's own reporter waits
 
 
 def _refuse_other_machines(event: str, arguments: tuple[object, ...]) -> None:
@@ -119,6 +127,12 @@ def clean_database(request: pytest.FixtureRequest, database_url: str, engine: sa
     yield database_url
     engine.dispose()
     _clone(make_url(database_url), make_url(_servers(request.config)["template"]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """Hashing a password takes long on purpose, and thousands of accounts are made here. How strong it is has a test of its own."""
+    accounts._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 
 @pytest.fixture(scope="session")
