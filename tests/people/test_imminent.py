@@ -105,7 +105,7 @@ def pass_time(session: Session, removal_id: UUID) -> None:
     ("reason", "ahead", "sentence"),
     [
         (" \n", SOON, "Write down why"),
-        ("x" * 501, SOON, "in 500 characters"),
+        ("x" * 501, SOON, "in at most 500 characters"),
         (WHY, timedelta(minutes=-1), "within the next 14 days"),
         (WHY, timedelta(days=14, minutes=1), "within the next 14 days"),
     ],

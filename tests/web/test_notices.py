@@ -228,7 +228,7 @@ def test_each_way_has_its_own_tab_of_languages(sign_in: SignIn, page: Fetch, ses
     assert written == {"en"}, "in English only"
     page(officer, f"/notices/{shipped.id}?channel=hand", status=404)
     help_notice = session.scalars(sa.select(Notice).where(Notice.purpose == Purpose.HELP)).one()
-    assert "Attorney" not in page(officer, f"/notices/{help_notice.id}").text.split("Ways")[0].split("Replies")[1]
+    assert "Attorney" not in page(officer, f"/notices/{help_notice.id}").text.split("Ways")[0].split("Sign out")[1]
 
 
 def test_a_mail_is_drafted_with_its_subject_and_approved_by_somebody_else(
