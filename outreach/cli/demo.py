@@ -78,6 +78,12 @@ IMPATIENT = {
     "OUTREACH_MAIL_RETRY_SECONDS": "2",
     "OUTREACH_POLL_AFTER_SECONDS": "5",
     "OUTREACH_LETTER_NICENESS": "0",
+    # The faults are meant: nothing is to stop by itself because of them.
+    "OUTREACH_BREAKER_ADDRESS_SHARE": "1",
+    "OUTREACH_BREAKER_REFUSAL_SHARE": "1",
+    "OUTREACH_BREAKER_UNKNOWN_SHARE": "1",
+    "OUTREACH_BREAKER_BOUNCE_SHARE": "1",
+    "OUTREACH_BREAKER_COMPLAINT_SHARE": "1",
 }
 """Waits that are minutes in life, so that a check of everything ends within a minute or two, and letters that do not stand back."""
 
