@@ -26,7 +26,7 @@ from outreach.web import create_app
 
 WORKERS = 2
 REPORTS_AT_ONCE = 1000
-FETCHES = 40  # of each page
+FETCHES = 40  # of each page; fewer where there are few people
 PAGE_MS = 150.0  # at the 95th percentile: what somebody who waits for a page does not notice
 TAKEN_FROM = {
     "campaign_id": "select id from campaign limit 1",
@@ -67,7 +67,7 @@ def measure(on: Ground, *, people_count: int, say: Callable[[str], None]) -> Fig
         clocked("first sweep", lambda: jobs.sweep_once(quiet))
         clocked("sweep", lambda: jobs.sweep_once(quiet))
         with gunicorn(on, place, OURS, port):
-            pages, left_out = _pages(place, port, say)
+            pages, left_out = _pages(place, port, min(FETCHES, 1 + people_count // 20), say)
         with place.connect() as connection:
             row = connection.execute("select pg_database_size(current_database())").fetchone()
     slowest = max(pages, key=lambda path: pages[path]["95th"])
@@ -127,7 +127,7 @@ def _report(place: Place) -> int:
     return kept
 
 
-def _pages(place: Place, port: int, say: Callable[[str], None]) -> tuple[dict[str, dict[str, float]], list[str]]:
+def _pages(place: Place, port: int, fetches: int, say: Callable[[str], None]) -> tuple[dict[str, dict[str, float]], list[str]]:
     """Milliseconds of each page that a supervisor can open, by its pattern; and the patterns for which there is nothing to show."""
     token = signed_in(place)
     with place.connect() as connection:
@@ -145,7 +145,7 @@ def _pages(place: Place, port: int, say: Callable[[str], None]) -> tuple[dict[st
                 continue
             values: dict[str, Any] = {name: ids[name] for name in rule.arguments}
             path = app.url_for(rule.endpoint, **values)
-            taken = _fetch(link, path, token)
+            taken = _fetch(link, path, token, fetches)
             if taken is None:
                 left_out.append(str(rule))
                 continue
@@ -160,10 +160,10 @@ def _is_page(rule: Rule) -> bool:
     return "GET" in (rule.methods or ()) and not endpoint.startswith("webhooks") and endpoint not in ("static", "auth.sign_out")
 
 
-def _fetch(link: http.client.HTTPConnection, path: str, token: str) -> list[float] | None:
+def _fetch(link: http.client.HTTPConnection, path: str, token: str, fetches: int) -> list[float] | None:
     """Milliseconds of each fetch; None where this is no page for a supervisor."""
     taken: list[float] = []
-    for _ in range(FETCHES):
+    for _ in range(fetches):
         began = time.perf_counter()
         link.request("GET", path, headers={"Cookie": f"outreach={token}"})
         answer = link.getresponse()
