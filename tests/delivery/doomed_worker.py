@@ -17,14 +17,9 @@ def strike() -> None:
         os.kill(os.getpid(), signal.SIGKILL if how.pop() == "kill" else signal.SIGSTOP)
 
 
-def before(function: Any, nth: int = 1) -> Any:
-    calls = 0
-
+def before(function: Any) -> Any:
     def wrapped(*args: Any, **named: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == nth:
-            strike()
+        strike()
         return function(*args, **named)
 
     return wrapped
@@ -59,20 +54,14 @@ how, point = [sys.argv[1]], sys.argv[2]
 answers: list[Any] = []
 send, send_mail, work = TwilioTexts.send, SendGridMail.send, jobs.dispatch
 match point:
-    case "before the claim is committed":
-        dispatch.claim = after(dispatch.claim)  # type: ignore[attr-defined]
     case "after the claim, before any call":
         dispatch._send_all = before(dispatch._send_all)
-    case "before the third call":
-        TwilioTexts.send = before(send, nth=3)  # type: ignore[method-assign]
     case "after the second answer":
         TwilioTexts.send = send_then_strike  # type: ignore[method-assign]
     case "after all calls, before recording":
         dispatch.record = before(dispatch.record)  # type: ignore[attr-defined]
     case "before the record is committed":
         dispatch.record = after(dispatch.record)  # type: ignore[attr-defined]
-    case "after recording, at the next claim":
-        dispatch.claim = before(dispatch.claim, nth=2)  # type: ignore[attr-defined]
     case "after the second mail":
         SendGridMail.send, work = mail_then_strike, jobs.dispatch_mail  # type: ignore[method-assign]
     case _:
