@@ -29,8 +29,9 @@ def renew(session: Session) -> int:
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything counts as slow."""
+    """Everything counts as slow, and as much."""
     monkeypatch.setattr(tally, "COSTLY_SECONDS", 0.0)
+    monkeypatch.setattr(tally, "MANY_ROWS", -1)
 
 
 def test_what_is_quickly_counted_is_not_kept(session: Session) -> None:
@@ -38,6 +39,12 @@ def test_what_is_quickly_counted_is_not_kept(session: Session) -> None:
     assert people(session) == 1
     make_person(session)
     assert people(session) == 2
+    assert session.scalar(sa.text("select count(*) from tally")) == 0
+
+
+def test_of_few_people_nothing_is_kept_however_busy_the_machine_is(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "COSTLY_SECONDS", 0.0)
+    people(session)
     assert session.scalar(sa.text("select count(*) from tally")) == 0
 
 
