@@ -8,13 +8,13 @@ from click.testing import CliRunner
 
 from benchmarks.__main__ import main
 
+# Without the carrier's, which is the whole system as test_journey runs it.
 TINY = {
     "import": ["--rows", "40", "--memory", "20"],
     "plan": ["--people", "40"],
     "send": ["--messages", "40"],
     "mail": [],
     "callbacks": ["--reports", "40"],
-    "carrier": ["--carrier-people", "40"],
     "letters": ["--letters", "4", "--run-letters", "4"],
     "background": ["--background-letters", "4"],
     "million": ["--million-people", "40"],
