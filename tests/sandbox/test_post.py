@@ -87,7 +87,7 @@ def house(settings: Config) -> Iterator[Sandbox]:
 
 
 def adapter(url: str, **changed: Any) -> PostGridLetters:
-    values: dict[str, Any] = {"api_key": KEY, "webhook_secret": SECRET, "api_url": url, "sender": SENDER, "timeout": 5.0}
+    values: dict[str, Any] = {"api_key": KEY, "webhook_secret": SECRET, "api_url": url, "sender": SENDER, "timeout": 20.0}
     return PostGridLetters(**(values | changed))
 
 
