@@ -46,6 +46,7 @@ class Reason(StrEnum):
     BAD_CONTACT = "bad_contact"
     NOT_DELIVERED = "not_delivered"
     REFUSED = "refused"  # by the provider, for good
+    NO_ROUTE = "no_route"  # the provider does not send to their country, or not for us
     FILTERED = "filtered"  # by a carrier that took the text for spam
     BLOCKED = "blocked"  # by our own check of the text
     CANNOT_READ = "cannot_read"  # does not read the language: needs a voice
@@ -63,6 +64,7 @@ class Reason(StrEnum):
     ATTORNEY_UNREACHABLE = "attorney_unreachable"  # no address of theirs of this kind, or it does not work
     STOPPED = "stopped"  # the campaign was, before their message went
     NOT_SERVED = "not_served"  # hand service was tried and did not succeed
+    NO_HOUR = "no_decent_hour"  # no hour is decent everywhere where they, or who shares their phone, may be
 
 
 class Outcome(Base):

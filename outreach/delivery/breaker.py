@@ -117,7 +117,7 @@ class Finding:
 OURS = {Refusal.CONFIGURATION: BreakerKind.CONFIGURATION, Refusal.UNREGISTERED: BreakerKind.FILTERED}
 """Refusals that the next message would meet as well, whichever it is: the provider stops at once."""
 
-ABOUT_THE_ADDRESS = (Refusal.BAD_ADDRESS, Refusal.OPTED_OUT, Refusal.TRANSIENT)
+ABOUT_THE_ADDRESS = (Refusal.BAD_ADDRESS, Refusal.NO_ROUTE, Refusal.OPTED_OUT, Refusal.TRANSIENT)
 
 
 def trip(session: Session, findings: Iterable[Finding]) -> list[UUID]:
@@ -320,7 +320,7 @@ def _why_refused(state: str, reason: str | None) -> str | None:
     """By what its message stands at. One that is tried again has no reason any more: nothing came of the refusal."""
     if state != "refused" or reason == "filtered":
         return None
-    return {"bad_contact": "address", "opted_out": "address", "refused": "other"}.get(reason or "")
+    return {"bad_contact": "address", "no_route": "address", "opted_out": "address", "refused": "other"}.get(reason or "")
 
 
 def _is_unknown(row: Row[Any]) -> bool:

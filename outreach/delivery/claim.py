@@ -164,7 +164,7 @@ def _places(channel: Channel) -> str:
 @cache
 def _read(channel: Channel) -> str:
     return f"""
-        select m.id, m.attempts, m.contact_point_id, m.person_id, m.attorney_id, m.rendition_id, m.campaign_id,
+        select m.id, m.attempts, m.reason, m.contact_point_id, m.person_id, m.attorney_id, m.rendition_id, m.campaign_id,
             cp.state as contact_state, cp.value_sealed, cp.country_sealed, cp.time_zone, k.version, k.wrapped,
             r.state <> 'draft' as approved, r.subject, r.text, r.language, r.notice_id,
             c.window_start, c.window_end, {HOLDS_TO_LIMITS} as holds_to_limits,
@@ -276,7 +276,7 @@ def claim(session: Session, channel: str, size: int, rules: Rules, *, only: UUID
         refused = _refused(row, way)
         if refused is None and way is Channel.SMS and not row.hurried:
             opening = open_in(row.window_start, row.window_end, hours.zones_of(row.places, row.time_zone))
-            refused, validity[row.id] = _waits(row.id, opening, at), _validity(opening, at, rules)
+            refused, validity[row.id] = _waits(row, opening, at), _validity(opening, at, rules)
         if refused is None:
             going.append(row)
             if row.allowed < row.people:
@@ -315,10 +315,13 @@ class _Ready:
 
 @dataclass(frozen=True, slots=True)
 class _Aside:
+    """What a message comes to that does not go now. `counts`: its people stand otherwise than before."""
+
     message_id: UUID
     state: str
     reason: str | None
     due_at: datetime | None = None
+    counts: bool = True
 
 
 def _refused(row: Row[Any], channel: Channel) -> _Aside | None:
@@ -335,11 +338,13 @@ def _refused(row: Row[Any], channel: Channel) -> _Aside | None:
     return None
 
 
-def _waits(message_id: UUID, opening: Opening | None, at: datetime) -> _Aside | None:
+def _waits(row: Row[Any], opening: Opening | None, at: datetime) -> _Aside | None:
     """Until when a text waits for its hours; None when they are open."""
     if opening is None:
-        return _Aside(message_id, "ready", Wait.NO_HOUR, at + hours.LOOK_AGAIN)
-    return _Aside(message_id, "ready", Wait.HOURS, opening.opens) if opening.opens > at else None
+        return _Aside(row.id, "ready", Wait.NO_HOUR, at + hours.LOOK_AGAIN, counts=row.reason != Wait.NO_HOUR)
+    if opening.opens <= at:
+        return None
+    return _Aside(row.id, "ready", Wait.HOURS, opening.opens, counts=row.reason == Wait.NO_HOUR)
 
 
 def _validity(opening: Opening | None, at: datetime, rules: Rules) -> int:
@@ -389,7 +394,8 @@ def _within_limits(session: Session, channel: Channel, rules: Rules, ready: list
         taken = [(one, segments[one.message_id]) for one in counted if one.message_id in segments]
         spending.count(session, taken, channel, held.today)
     if busy := [r.message_id for r in ready if r.message_id not in segments]:
-        _set_aside(session, [_Aside(message_id, "ready", None, at + timedelta(seconds=BUSY_SECONDS)) for message_id in busy])
+        until = at + timedelta(seconds=BUSY_SECONDS)
+        _set_aside(session, [_Aside(message_id, "ready", None, until, counts=False) for message_id in busy])
     for campaign_id in sorted(held.spent):
         campaign.pause_running(session, campaign_id, reason=campaign.SPEND_CAP)
     return claimed
@@ -432,7 +438,7 @@ def _set_aside(session: Session, aside: list[_Aside]) -> None:
             "dues": [a.due_at for a in aside],
         },
     )
-    project(session, [a.message_id for a in aside if a.state != "ready"])
+    project(session, [a.message_id for a in aside if a.counts])
 
 
 def _contact_reason(state: str) -> Reason:

@@ -182,6 +182,7 @@ def apply(session: Session, *, size: int, meaning: Meaning, limits: Callable[[st
 REASONS = {
     Refusal.OPTED_OUT: "opted_out",
     Refusal.BAD_ADDRESS: "bad_contact",
+    Refusal.NO_ROUTE: "no_route",
     Refusal.FILTERED: "filtered",
     Refusal.UNREGISTERED: "filtered",
 }

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from outreach.campaigns.outcome import Reason
 from outreach.people.addresses.zones import in_the_states
 from outreach.people.imminent import IN_FORCE
 
@@ -28,7 +29,7 @@ class Wait(StrEnum):
     """Why a text that is ready waits: the reason of its message until it goes."""
 
     HOURS = "quiet_hours"  # until its hours open
-    NO_HOUR = "no_decent_hour"  # there is no hour that is decent everywhere where somebody may be
+    NO_HOUR = Reason.NO_HOUR.value  # until an address frees it: its people are not reached, and move on
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# A text for which no hour is decent waits without an end, and nobody may wait with it.
+WAITING = "(m.state = 'ready' and m.reason is distinct from 'no_decent_hour')"
+
 # The best that any message about the person came to. What arrived at a number that turned out to be somebody else's reached
 # nobody. `told` and `excluded` are decided elsewhere and stay. An attorney's messages are the attorney's track, kept apart.
 PROJECT = """
@@ -18,8 +21,8 @@ PROJECT = """
             bool_or(m.state = 'delivered' and cp.state <> 'quarantined') as reached,
             bool_or(m.state = 'delivered' and cp.state = 'quarantined') as misdirected,
             bool_or(m.state in ('submitting', 'unknown', 'accepted', 'sent')
-                or (m.state = 'ready' and m.attempts > 0) or (m.state = 'undelivered' and m.due_at is not null)) as moving,
-            bool_or(m.state = 'ready') as waiting,
+                or ({waiting} and m.attempts > 0) or (m.state = 'undelivered' and m.due_at is not null)) as moving,
+            bool_or({waiting}) as waiting,
             (array_agg(m.reason order by m.created_at desc))[1] as reason
         from touched t
         join message_person mp on mp.person_id = t.person_id
@@ -46,12 +49,13 @@ PROJECT = """
     from changing v where {matching}
 """
 PEOPLE = PROJECT.format(
-    attorney_too="", of_attorney="", same_attorney="", whose="m.attorney_id is null", key="campaign_id, person_id",
-    table="outcome", matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id",
+    waiting=WAITING, attorney_too="", of_attorney="", same_attorney="", whose="m.attorney_id is null",
+    key="campaign_id, person_id", table="outcome", matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id",
 )  # fmt: skip
 COUNSEL = PROJECT.format(
-    attorney_too=", m.attorney_id", of_attorney=", t.attorney_id", same_attorney="and m.attorney_id = t.attorney_id",
-    whose="m.attorney_id is not null", key="campaign_id, person_id, attorney_id", table="counsel_outcome",
+    waiting=WAITING, attorney_too=", m.attorney_id", of_attorney=", t.attorney_id",
+    same_attorney="and m.attorney_id = t.attorney_id", whose="m.attorney_id is not null",
+    key="campaign_id, person_id, attorney_id", table="counsel_outcome",
     matching="o.campaign_id = v.campaign_id and o.person_id = v.person_id and o.attorney_id = v.attorney_id",
 )  # fmt: skip
 # Rows are locked in one order everywhere, so that nothing can deadlock: contact points, messages, attempts, outcomes, what was
@@ -99,16 +103,16 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
 
     A message that is accepted and never reported on does not keep a campaign open for ever: after three days its last word is
     that it was sent, and a letter's after `letter_days`. A mail that its relay never answered for stays unknown, and keeps it
-    open for a week. Paper that has not left the house keeps it open.
+    open for a week, and so does a text that has found no decent hour. Paper that has not left the house keeps it open.
     """
     rows = session.execute(
-        text("""
+        text(f"""
             update campaign c set state = 'done', finished_at = now()
             where c.state = 'running'
               and not exists (select 1 from step s where s.campaign_id = c.id and s.planned_at is null)
               and not exists (
                   select 1 from message m where m.campaign_id = c.id
-                    and (m.state in ('ready', 'submitting')
+                    and (m.state = 'submitting' or {WAITING} or (m.state = 'ready' and m.created_at > now() - interval '7 days')
                       or (m.state = 'unknown' and (m.channel = 'sms' or m.updated_at > now() - interval '7 days'))
                       or (m.channel not in ('letter', 'hand', 'attorney_letter')
                           and m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')
@@ -120,7 +124,7 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
                       or (m.state = 'undelivered' and m.due_at is not null))
               )
             returning c.id
-        """),
+        """),  # made from the constant above
         {"letter_days": letter_days},
     )
     return [row.id for row in rows]

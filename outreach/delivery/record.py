@@ -154,6 +154,7 @@ def _decide(receipt: Receipt, limits: Limits) -> _Decision:
 FINAL = {
     Refusal.OPTED_OUT: Reason.OPTED_OUT,
     Refusal.BAD_ADDRESS: Reason.BAD_CONTACT,
+    Refusal.NO_ROUTE: Reason.NO_ROUTE,
     Refusal.FILTERED: Reason.FILTERED,
 }
 """What people are told to stand at after a refusal for good; any other one is `refused`."""

@@ -23,6 +23,7 @@ class Refusal(StrEnum):
 
     OPTED_OUT = "opted_out"  # the phone has said STOP to this sender
     BAD_ADDRESS = "bad_address"  # it will never receive a text
+    NO_ROUTE = "no_route"  # the provider does not send to its country, or not for us
     TRANSIENT = "transient"  # worth trying again later
     BACK_OFF = "back_off"  # we are too fast: the same text again, later
     FILTERED = "filtered"  # the carrier takes us for spam: stop the step, call a human

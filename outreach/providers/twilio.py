@@ -152,7 +152,7 @@ class TwilioTexts:
             return Receipt(token, Verdict.UNKNOWN, code=f"http_{error.status}")
         # Twilio's JSON carries a code; an answer without one (a proxy's page, say) leaves only the HTTP status.
         code = str(error.code) if error.code else f"http_{error.status}"
-        refusal = Refusal.CONFIGURATION if error.status in OURS_TO_MEND else self.refusal(code)
+        refusal = self._codes.get(code) or (Refusal.CONFIGURATION if error.status in OURS_TO_MEND else Refusal.REVIEW)
         return Receipt(token, Verdict.REFUSED, code=code, refusal=refusal)
 
     async def find(self, lost: Lost) -> list[Standing]:

@@ -156,6 +156,7 @@ REASONS: Words = {
     Reason.BAD_CONTACT: _l("The number or address does not work"),
     Reason.NOT_DELIVERED: _l("Not delivered"),
     Reason.REFUSED: _l("Refused by the carrier"),
+    Reason.NO_ROUTE: _l("Our carrier does not send to their country"),
     Reason.FILTERED: _l("Stopped by the carrier as spam"),
     Reason.BLOCKED: _l("Stopped by our own check of the text"),
     Reason.CANNOT_READ: _l("Does not read: needs a voice"),
@@ -173,6 +174,7 @@ REASONS: Words = {
     Reason.ATTORNEY_UNREACHABLE: _l("Their attorney cannot be reached"),
     Reason.NOT_SERVED: _l("Could not be handed over"),
     Reason.STOPPED: _l("The campaign was stopped before they were reached"),
+    Reason.NO_HOUR: _l("No hour is decent everywhere where they may be"),
 }
 
 CAMPAIGN_STATES: Words = {
@@ -408,6 +410,7 @@ ADVICE: Words = {
     Reason.BAD_CONTACT: _l("Find another number or address, or write a letter."),
     Reason.NOT_DELIVERED: _l("It may be off for good. Try another phone or address, or write a letter."),
     Reason.REFUSED: _l("Look at the carrier's code, then try another way."),
+    Reason.NO_ROUTE: _l("See whether the carrier can allow that country. Until then, reach them another way."),
     Reason.FILTERED: _l("The carrier takes the text for spam. Speak to the carrier before anything is sent again."),
     Reason.BLOCKED: _l("The text would tell what it is about. Mend it, and have it approved again."),
     Reason.CANNOT_READ: _l("Call them, with an interpreter where one is needed."),
@@ -425,6 +428,7 @@ ADVICE: Words = {
     Reason.ATTORNEY_UNREACHABLE: _l("Look for another address of their attorney, and record it."),
     Reason.STOPPED: _l("Reach them by another campaign."),
     Reason.NOT_SERVED: _l("Look up where they are now, then have it handed over again or tell their attorney."),
+    Reason.NO_HOUR: _l("Write down where they live: then the text goes by itself. Or reach them another way."),
 }
 """What to do for people whom a campaign leaves out or does not reach, by reason."""
 

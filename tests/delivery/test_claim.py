@@ -15,6 +15,7 @@ from outreach.campaigns.campaign import Campaign
 from outreach.db import now
 from outreach.delivery import hours, plan, progress
 from outreach.delivery.claim import Batch, Rules, claim
+from outreach.delivery.projection import finish
 from outreach.notices.house import House
 from outreach.people import imminent
 from outreach.people.contact import ContactKind, ContactPoint, ContactRole
@@ -255,10 +256,26 @@ def test_where_no_hour_is_decent_for_everybody_the_text_waits_and_says_so(sessio
     assert (planned.message(), planned.message("reason")) == ("ready", "no_decent_hour")
     assert planned.message("due_at > now()")
     assert progress.of(session, planned.campaign.id).without_hour == 1
+    assert [planned.outcome(number) for number in range(2)] == ["exhausted:no_decent_hour"] * 2, "nobody waits with it"
+    for hour, standing in ((6, ("quiet_hours", "planned")), (0, ("no_decent_hour", "exhausted:no_decent_hour"))):
+        night.place_zones = [where_it_is(hour)]
+        session.flush()
+        planned.set("message", "due_at = now()")
+        assert planned.claim().claimed == ()
+        assert (planned.message("reason"), planned.outcome()) == standing
     night.place_zones = [where_it_is(12)]
     session.flush()
     planned.set("message", "due_at = now()")
     assert len(planned.claim().claimed) == 1
+
+
+def test_a_text_that_finds_no_decent_hour_keeps_its_campaign_open_for_a_week(session: Session) -> None:
+    planned = Planned(session)
+    planned.set("step", "planned_at = now()")
+    planned.set("message", "reason = 'no_decent_hour', created_at = now() - interval '6 days'")
+    assert finish(session) == []
+    planned.set("message", "created_at = now() - interval '8 days'")
+    assert finish(session) == [planned.campaign.id]
 
 
 def test_a_text_lives_no_longer_at_the_carrier_than_its_hours(session: Session) -> None:

@@ -116,6 +116,7 @@ ANSWERS: list[tuple[str, int, object, Verdict, Refusal | None]] = [
     ("a proxy that wants a password", 407, PAGE, Verdict.REFUSED, Refusal.CONFIGURATION),
     ("a firewall's page", 403, PAGE, Verdict.REFUSED, Refusal.CONFIGURATION),
     ("the wrong address", 404, PAGE, Verdict.REFUSED, Refusal.CONFIGURATION),
+    ("a country that is not allowed", 403, {"status": 403, "code": 21408, "message": "x"}, Verdict.REFUSED, Refusal.NO_ROUTE),
     ("too fast", 429, {"status": 429, "code": 20429, "message": "x"}, Verdict.REFUSED, Refusal.BACK_OFF),
     ("a page with 429", 429, PAGE, Verdict.REFUSED, Refusal.BACK_OFF),
     ("a request that took too long", 408, PAGE, Verdict.UNKNOWN, None),

@@ -52,6 +52,7 @@ UNREGISTERED_NEXT = _l("The person who runs this system registers the number. Cl
 CODES: Words = {
     Refusal.OPTED_OUT: _l("the recipient has refused messages from us"),
     Refusal.BAD_ADDRESS: _l("the number or address does not exist, or cannot receive this"),
+    Refusal.NO_ROUTE: _l("the carrier does not send to that country, or not for us"),
     Refusal.TRANSIENT: _l("the phone or mailbox could not be reached"),
     Refusal.BACK_OFF: _l("we are too fast"),
     Refusal.FILTERED: _l("taken for spam"),

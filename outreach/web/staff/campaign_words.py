@@ -12,7 +12,7 @@ WHY: Words = {
     Why.CANARY: _l("wait until somebody has looked at the first wave and lets the rest go"),
     Why.PER_DAY: _l("wait for the carriers' next day: the limit of this one is reached"),
     Why.HOURS: _l("wait for the hours in which a text may arrive"),
-    Why.NO_HOUR: _l("wait without an end: there is no hour that is decent everywhere where their people may be"),
+    Why.NO_HOUR: _l("wait until an address frees them: there is no hour that is decent everywhere where their people may be"),
     Why.NEXT_TRY: _l("wait for their next try"),
     Why.PRINT_ROOM: _l("letters are being gathered and set"),
     Why.TURN: _l("are going out, one after the other"),
