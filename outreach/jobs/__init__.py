@@ -21,28 +21,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from outreach import tally  # noqa: F401  # a table
 from outreach.db import now
-from outreach.delivery import (  # noqa: F401  # those not used here yet are tables
-    advance,
-    books,
-    breaker,
-    events,
-    exhausted,
-    heartbeat,
-    hours,
-    incarnation,
-    look,
-    plan,
-    print_room,
-    pulling,
-    reconcile,
-    spending,
-    stopping,
-    sweep,
-    task,
-    undecided,
-)
+from outreach.delivery import events, plan, spending
 from outreach.jobs.bookkeeping import bookkeepers, books_due, compare_due, redact_due, redactions_due
 from outreach.jobs.machine import (
     Machine,
@@ -63,7 +43,6 @@ from outreach.jobs.machine import (
 from outreach.jobs.sending import letters_due, mail_due, send_due
 from outreach.jobs.sweeping import sweep_once, waits_of
 from outreach.notices.channel import Channel
-from outreach.people import imminent  # noqa: F401  # a table
 from outreach.people.roster import importing
 from outreach.people.roster.problems import RosterError
 from outreach.people.roster.report import Report

@@ -7,7 +7,9 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pyotp
@@ -58,6 +60,7 @@ RULES = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],  # What is right would be told node by node as well, which takes longer than to find it.
 }
+AXE = Axe().axe_script
 WIDTHS = {"desk": 1280, "phone": 375}
 
 Visit = Callable[..., Page]
@@ -78,40 +81,65 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture
-def address(app: Flask) -> Iterator[str]:
-    """Where the panel answers. One request at a time: they share the test's one connection."""
-    server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever)
+class Server:
+    """One address for the panel of each test in turn, so that a browser has to fetch styles and fonts only once.
+
+    One request at a time: they share the test's one connection.
+    """
+
+    app: Flask
+
+    def __call__(self, *request: Any) -> Any:
+        return self.app(*request)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Server, str]]:
+    server = Server()
+    listening = make_server("127.0.0.1", 0, server)  # type: ignore[arg-type]  # any WSGI application would do
+    thread = threading.Thread(target=listening.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
+    yield server, f"http://127.0.0.1:{listening.port}"
+    listening.shutdown()
     thread.join()
-    server.server_close()
+    listening.server_close()
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str, sign_in: SignIn) -> Iterator[Visit]:
+def address(app: Flask, server: tuple[Server, str]) -> str:
+    server[0].app = app
+    return server[1]
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[[str], BrowserContext]:
+    return cache(lambda locale: browser.new_context(locale=locale))
+
+
+@pytest.fixture
+def visit(contexts: Callable[[str], BrowserContext], address: str, sign_in: SignIn) -> Iterator[Visit]:
     """`visit("/people", Role.OFFICER, locale="es", width=375)`: the page, open. Fails at its end when the browser complained."""
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     complaints: list[str] = []
 
     def visit(path: str, role: Role | None, *, locale: str = "en", width: int = 1280) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 800}, locale=locale)
-        contexts.append(context)
+        context = contexts(locale)
+        context.clear_cookies()
         if role is not None:
             cookie = sign_in(role, locale=locale).get_cookie("outreach")
             assert cookie is not None
             context.add_cookies([{"name": "outreach", "value": cookie.value, "url": address}])
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": 800})
+        pages.append(page)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("request", lambda request: complaints.append(request.url))
         page.goto(f"{address}{path}")
         return page
 
     yield visit
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     fine = (address, "data:", "Failed to load resource: the server responded with a status of 4")  # ours, and error pages
     wrong = [complaint for complaint in complaints if not complaint.startswith(fine)]
     assert wrong == [], "the browser refused something, or a page asked for something elsewhere"
@@ -234,7 +262,9 @@ PAGES = {
 
 def violations(page: Page) -> list[str]:
     """What axe finds, one line each."""
-    found = Axe().run(page, options=RULES).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    found = page.evaluate("rules => axe.run(rules)", RULES)["violations"]
     return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
