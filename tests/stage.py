@@ -214,7 +214,7 @@ class Stage:
         gone = {"gone": hours * 3600 + seconds}
         with self.sessions.begin() as session:
             session.execute(sa.text("update message set due_at = due_at - :gone * interval '1 second'"), gone)
-            columns = ("started_at", "lease_until", "finished_at", "checked_at")
+            columns = ("started_at", "lease_until", "finished_at", "checked_at", "seen_at")
             moved = ", ".join(f"{column} = {column} - :gone * interval '1 second'" for column in columns)
             session.execute(sa.text(f"update attempt set {moved}"), gone)
 

@@ -149,7 +149,8 @@ class Attempt(Base):
     started_at: Mapped[datetime] = mapped_column(default=now)
     lease_until: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    checked_at: Mapped[datetime | None]  # when the provider was last asked what became of it
+    checked_at: Mapped[datetime | None]  # when its provider was last asked what became of it
+    seen_at: Mapped[datetime | None]  # when the provider last answered that, by its books
     checks: Mapped[int] = mapped_column(SmallInteger, default=0)
     redacted_at: Mapped[datetime | None]  # when the provider was made to forget the text
     redactions: Mapped[int] = mapped_column(SmallInteger, server_default="0")  # how often it was asked to

@@ -84,18 +84,20 @@ DUE = """
         (a.state = 'unknown' and a.error_code is distinct from 'restored'
             and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
         or (a.state in ('accepted', 'sent') and a.started_at > now() - (:oldest + 86400) * interval '1 second'
+            and coalesce(a.checked_at, '-infinity') + :reconcile * interval '1 second' <= now()
             and exists (
                 select 1 from unnest(cast(:polls as float8[])) as age
                 where age = 0 or (a.started_at + age * interval '1 second' <= now()
-                    and coalesce(a.checked_at, a.started_at) < a.started_at + age * interval '1 second')))
+                    and coalesce(a.seen_at, a.started_at) < a.started_at + age * interval '1 second')))
     )
-    order by a.state = 'unknown' desc, a.started_at
+    order by a.state = 'unknown' desc, coalesce(a.checked_at, a.started_at)
     limit :size
     for update of a skip locked
 """
 
 CHECKED = "update attempt set checked_at = now() where id = any(:ids)"
-LOOKED = "update attempt set checks = checks + 1 where id = any(:ids)"  # Only a look that saw the provider's books counts.
+# Only a look that saw the provider's books counts. Who dies before, or finds it away, leaves the look to the next one.
+LOOKED = "update attempt set checks = checks + 1, seen_at = now() where id = any(:ids)"
 
 # A report that is kept and not projected yet has more to say than an absence: another look may have found it meanwhile.
 RELEASE_ATTEMPTS = """

@@ -248,7 +248,7 @@ TEXTS, LETTERS = reconcile.polls_of_texts(3600), reconcile.polls_of_letters(86_4
 
 def test_silence_is_asked_about_at_its_hours(office: Office) -> None:
     one = attempt(office, 0, "sent")
-    for polls, checked, age, asked in [
+    for polls, seen, age, asked in [
         (TEXTS, None, 0.9, False),
         (TEXTS, None, 1.1, True),
         (TEXTS, 1.0, 5.9, False),
@@ -264,8 +264,32 @@ def test_silence_is_asked_about_at_its_hours(office: Office) -> None:
         (LETTERS, 30 * 24.1, 31.5 * 24, False),
     ]:
         one.started_at = now() - timedelta(hours=age)
-        one.checked_at = None if checked is None else one.started_at + timedelta(hours=checked)
+        one.seen_at = None if seen is None else one.started_at + timedelta(hours=seen)
+        one.checked_at = one.seen_at
         office.session.flush()
         found = reconcile.take(office.session, "twilio", reconcile.Waits(60, 60, polls), 100)
-        assert bool(found) == asked, f"after {age} hours, asked last after {checked}"
+        assert bool(found) == asked, f"after {age} hours, seen last after {seen}"
         office.session.expire(one)
+
+
+def test_a_question_that_was_not_answered_is_asked_again(office: Office) -> None:
+    one = attempt(office, 0, "sent")
+    one.started_at = now() - timedelta(hours=73)
+    office.session.flush()
+
+    def take() -> list[reconcile.Undecided]:
+        return reconcile.take(office.session, "twilio", reconcile.Waits(60, 60, TEXTS), 100)
+
+    def a_minute_later() -> None:
+        office.session.execute(sa.text("update attempt set checked_at = checked_at - interval '1 minute'"))
+
+    assert len(take()) == 1, "the last time that it is asked about"
+    assert take() == [], "somebody is at it, or has died"
+    a_minute_later()
+    asked = take()
+    reconcile.settle(office.session, "twilio", asked, [reconcile.Answer(False, (), "TimeoutError")])
+    a_minute_later()
+    asked = take()
+    reconcile.settle(office.session, "twilio", asked, [reconcile.Answer(True, ())])
+    a_minute_later()
+    assert take() == []

@@ -209,7 +209,7 @@ class Life(RuleBasedStateMachine):
     @rule(gone=st.sampled_from([timedelta(seconds=30), timedelta(minutes=3), timedelta(hours=1), timedelta(hours=12)]))
     def time_passes(self, gone: timedelta) -> None:
         self.execute("update message set due_at = due_at - :gone, updated_at = updated_at - :gone", gone=gone)
-        columns = ("started_at", "lease_until", "finished_at", "checked_at")
+        columns = ("started_at", "lease_until", "finished_at", "checked_at", "seen_at")
         self.execute(f"update attempt set {', '.join(f'{column} = {column} - :gone' for column in columns)}", gone=gone)
         for text in self.held.values():
             text.taken_at -= gone
