@@ -3,23 +3,13 @@
 axe finds a part of what can be wrong. docs/access.md lists what was tried by hand.
 """
 
-import os
-import re
-import threading
-from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pyotp
 import pytest
 import sqlalchemy as sa
-from axe_playwright_python.sync_playwright import Axe
-from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
 from outreach.access.accounts import Role
 from outreach.campaigns.campaign import Campaign, CampaignState, Step, planned_ladder
@@ -47,102 +37,12 @@ from tests.factories import (
     make_reply,
     make_representation,
 )
-from tests.web.conftest import SignIn
+from tests.web.browsing import WIDTHS, Visit, address, browser, contexts, filled, server, violations, visit, wrong_with
+
+# pytest finds fixtures by name.
+__all__ = ["address", "browser", "contexts", "server", "visit"]
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-RULES = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],  # What is right would be told node by node as well, which takes longer than to find it.
-}
-AXE = Axe().axe_script
-WIDTHS = {"desk": 1280, "phone": 375}
-
-Visit = Callable[..., Page]
-
-
-# Of the module, not of the run: while it is open, Playwright keeps an event loop running in this thread, and a test of another
-# module could start none of its own.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        message = f"there is no browser at {CHROMIUM}: apt install chromium, or set CHROMIUM"
-        if os.environ.get("OUTREACH_REQUIRE_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-        yield found
-        found.close()
-
-
-class Server:
-    """One address for the panel of each test in turn, so that a browser has to fetch styles and fonts only once.
-
-    One request at a time: they share the test's one connection.
-    """
-
-    app: Flask
-
-    def __call__(self, *request: Any) -> Any:
-        return self.app(*request)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Server, str]]:
-    server = Server()
-    listening = make_server("127.0.0.1", 0, server)  # type: ignore[arg-type]  # any WSGI application would do
-    thread = threading.Thread(target=listening.serve_forever)
-    thread.start()
-    yield server, f"http://127.0.0.1:{listening.port}"
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
-
-
-@pytest.fixture
-def address(app: Flask, server: tuple[Server, str]) -> str:
-    server[0].app = app
-    return server[1]
-
-
-@pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Callable[[str], BrowserContext]:
-    return cache(lambda locale: browser.new_context(locale=locale))
-
-
-@pytest.fixture
-def visit(contexts: Callable[[str], BrowserContext], address: str, sign_in: SignIn) -> Iterator[Visit]:
-    """`visit("/people", Role.OFFICER, locale="es", width=375)`: the page, open. Fails at its end when the browser complained."""
-    pages: list[Page] = []
-    complaints: list[str] = []
-
-    def visit(path: str, role: Role | None, *, locale: str = "en", width: int = 1280) -> Page:
-        context = contexts(locale)
-        context.clear_cookies()
-        if role is not None:
-            cookie = sign_in(role, locale=locale).get_cookie("outreach")
-            assert cookie is not None
-            context.add_cookies([{"name": "outreach", "value": cookie.value, "url": address}])
-        page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 800})
-        pages.append(page)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("request", lambda request: complaints.append(request.url))
-        page.goto(f"{address}{path}")
-        return page
-
-    yield visit
-    for page in pages:
-        page.close()
-    fine = (address, "data:", "Failed to load resource: the server responded with a status of 4")  # ours, and error pages
-    wrong = [complaint for complaint in complaints if not complaint.startswith(fine)]
-    assert wrong == [], "the browser refused something, or a page asked for something elsewhere"
 
 
 @pytest.fixture
@@ -208,93 +108,80 @@ def work(session: Session, people: str) -> dict[str, str]:
     }
 
 
-PAGES = {
-    "sign in": ("/sign-in", None),
-    "overview": ("/", Role.OFFICER),
-    "tasks": ("/tasks", Role.OFFICER),
-    "automatic stops": ("/breakers", Role.APPROVER),
-    "reconciliation": ("/reconciliation", Role.AUDITOR),
-    "imminent removals": ("/imminent-removals", Role.APPROVER),
-    "people": ("/people", Role.OFFICER),
-    "people, filtered": ("/people?custody=detained", Role.SUPERVISOR),
-    "nobody": ("/people?custody=relief", Role.OFFICER),
-    "file": ("/people/PERSON", Role.SUPERVISOR),
-    "new phone": ("/people/PERSON/contacts/new?kind=phone", Role.OFFICER),
-    "new address": ("/people/PERSON/contacts/new?kind=post", Role.SUPERVISOR),
-    "facilities": ("/facilities", Role.OFFICER),
-    "facility": ("/facilities/FACILITY", Role.SUPERVISOR),
-    "attorneys": ("/attorneys", Role.OFFICER),
-    "attorney": ("/attorneys/ATTORNEY", Role.OFFICER),
-    "attorney, new": ("/attorneys/new", Role.OFFICER),
-    "attorney, changed": ("/attorneys/ATTORNEY/edit", Role.SUPERVISOR),
-    "appearances to verify": ("/attorneys/ATTORNEY/verify", Role.SUPERVISOR),
-    "who represents": ("/attorneys/for/PERSON", Role.OFFICER),
-    "new appearance": ("/attorneys/ATTORNEY/for/PERSON", Role.OFFICER),
-    "appearance, ended": ("/attorneys/representations/APPEARANCE/end", Role.OFFICER),
-    "audit": ("/audit", Role.AUDITOR),
-    "accounts": ("/accounts", Role.SUPERVISOR),
-    "new account": ("/accounts/new", Role.SUPERVISOR),
-    "own account": ("/account", Role.APPROVER),
-    "refused": ("/accounts", Role.OFFICER),
-    "not found": ("/nowhere", Role.OFFICER),
-    "notices": ("/notices", Role.OFFICER),
-    "notice": ("/notices/NOTICE", Role.SUPERVISOR),
-    "text in Arabic": ("/notices/NOTICE/sms/ar", Role.APPROVER),
-    "text in Amharic": ("/notices/NOTICE/sms/am", Role.OFFICER),
-    "text, edited": ("/notices/NOTICE/sms/ar/edit", Role.OFFICER),
-    "e-mails": ("/notices/NOTICE?channel=email", Role.OFFICER),
-    "e-mail in Arabic": ("/notices/NOTICE/email/ar", Role.APPROVER),
-    "e-mail, edited": ("/notices/NOTICE/email/es/edit", Role.OFFICER),
-    "letter in Punjabi": ("/notices/NOTICE/letter/pa-Guru", Role.APPROVER),
-    "letter to attorneys, edited": ("/notices/NOTICE/attorney_letter/en/edit", Role.OFFICER),
-    "campaigns": ("/campaigns", Role.APPROVER),
-    "new campaign": ("/campaigns/new", Role.OFFICER),
-    "campaign, edited": ("/campaigns/DRAFT/edit", Role.OFFICER),
-    "channel plan": ("/channel-plan", Role.SUPERVISOR),
-    "ways in detention": ("/channel-plan/detained", Role.SUPERVISOR),
-    "ways abroad": ("/channel-plan/removed", Role.SUPERVISOR),
-    "campaign, draft": ("/campaigns/DRAFT", Role.OFFICER),
-    "campaign, running": ("/campaigns/RUNNING", Role.SUPERVISOR),
-    "replies": ("/replies", Role.OFFICER),
-    "conversation": ("/replies/REPLY", Role.SUPERVISOR),
+PAGES: dict[Role | None, dict[str, str]] = {
+    None: {
+        "sign in": "/sign-in",
+    },
+    Role.OFFICER: {
+        "overview": "/",
+        "tasks": "/tasks",
+        "people": "/people",
+        "nobody": "/people?custody=relief",
+        "new phone": "/people/PERSON/contacts/new?kind=phone",
+        "facilities": "/facilities",
+        "attorneys": "/attorneys",
+        "attorney": "/attorneys/ATTORNEY",
+        "attorney, new": "/attorneys/new",
+        "who represents": "/attorneys/for/PERSON",
+        "new appearance": "/attorneys/ATTORNEY/for/PERSON",
+        "appearance, ended": "/attorneys/representations/APPEARANCE/end",
+        "refused": "/accounts",
+        "not found": "/nowhere",
+        "notices": "/notices",
+        "text in Amharic": "/notices/NOTICE/sms/am",
+        "text, edited": "/notices/NOTICE/sms/ar/edit",
+        "e-mails": "/notices/NOTICE?channel=email",
+        "e-mail, edited": "/notices/NOTICE/email/es/edit",
+        "letter to attorneys, edited": "/notices/NOTICE/attorney_letter/en/edit",
+        "new campaign": "/campaigns/new",
+        "campaign, edited": "/campaigns/DRAFT/edit",
+        "campaign, draft": "/campaigns/DRAFT",
+        "replies": "/replies",
+    },
+    Role.APPROVER: {
+        "automatic stops": "/breakers",
+        "imminent removals": "/imminent-removals",
+        "own account": "/account",
+        "text in Arabic": "/notices/NOTICE/sms/ar",
+        "e-mail in Arabic": "/notices/NOTICE/email/ar",
+        "letter in Punjabi": "/notices/NOTICE/letter/pa-Guru",
+        "campaigns": "/campaigns",
+    },
+    Role.SUPERVISOR: {
+        "people, filtered": "/people?custody=detained",
+        "file": "/people/PERSON",
+        "new address": "/people/PERSON/contacts/new?kind=post",
+        "facility": "/facilities/FACILITY",
+        "attorney, changed": "/attorneys/ATTORNEY/edit",
+        "appearances to verify": "/attorneys/ATTORNEY/verify",
+        "accounts": "/accounts",
+        "new account": "/accounts/new",
+        "notice": "/notices/NOTICE",
+        "channel plan": "/channel-plan",
+        "ways in detention": "/channel-plan/detained",
+        "ways abroad": "/channel-plan/removed",
+        "campaign, running": "/campaigns/RUNNING",
+        "conversation": "/replies/REPLY",
+    },
+    Role.AUDITOR: {
+        "reconciliation": "/reconciliation",
+        "audit": "/audit",
+    },
 }
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds, one line each."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    found = page.evaluate("rules => axe.run(rules)", RULES)["violations"]
-    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
-
-
-def check_page(visit: Visit, path: str, role: Role | None) -> None:
-    """By axe's rules on a desk's screen and on a phone's, and no wider than either."""
-    page = visit(path, role)
-    for width in WIDTHS.values():
-        page.set_viewport_size({"width": width, "height": 800})
-        check_width(page, width)
-        assert violations(page) == []
-
-
-def check_width(page: Page, width: int) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, f"the page scrolls sideways at {width}"
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_accessible_and_fits_the_screen(visit: Visit, work: dict[str, str], name: str) -> None:
-    path, role = PAGES[name]
-    check_page(visit, re.sub("[A-Z]{2,}", lambda found: work[found[0]], path), role)
+@pytest.mark.parametrize("role", PAGES)
+def test_the_pages_of_a_role_are_accessible_and_fit_the_screen(visit: Visit, work: dict[str, str], role: Role | None) -> None:
+    assert wrong_with(visit("/sign-in", role), filled(PAGES[role], work)) == {}
 
 
 # What axe reads is the same in every language, and words are longer in Spanish: what has most of them side by side is looked at.
-@pytest.mark.parametrize("name", ["file", "campaign, running", "campaign, edited", "notice", "channel plan", "accounts"])
-def test_a_page_fits_the_screen_in_spanish_too(visit: Visit, work: dict[str, str], name: str) -> None:
-    path, role = PAGES[name]
-    page = visit(re.sub("[A-Z]{2,}", lambda found: work[found[0]], path), role, locale="es")
-    for width in WIDTHS.values():
-        page.set_viewport_size({"width": width, "height": 800})
-        check_width(page, width)
+def test_pages_fit_the_screen_in_spanish_too(visit: Visit, work: dict[str, str]) -> None:
+    pages = PAGES[Role.OFFICER] | PAGES[Role.SUPERVISOR]
+    longest = {
+        name: pages[name] for name in ("file", "campaign, running", "campaign, edited", "notice", "channel plan", "accounts")
+    }
+    assert wrong_with(visit("/", Role.SUPERVISOR, locale="es"), filled(longest, work), axe=False) == {}
 
 
 @pytest.mark.usefixtures("people")
