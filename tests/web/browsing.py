@@ -63,7 +63,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[Server, str]]:
     server = Server()
-    listening = make_server("127.0.0.1", 0, server)  # type: ignore[arg-type]  # any WSGI application would do
+    listening = make_server("127.0.0.1", 0, server)
     thread = threading.Thread(target=listening.serve_forever)
     thread.start()
     yield server, f"http://127.0.0.1:{listening.port}"
