@@ -90,7 +90,10 @@ class Ground:
         try:
             yield Place(environment, jobs.machine_for(chosen), psutil.Process(self.engines.postgres_pid))
         finally:
-            self._administer(f'drop database "{url.database}" with (force)')
+            # WITH (FORCE) would fail whenever autovacuum is at work there, whose process only a superuser may end.
+            clients = f"datname = '{url.database}' and backend_type = 'client backend'"
+            self._administer(f"select pg_terminate_backend(pid) from pg_stat_activity where {clients}")
+            self._administer(f'drop database "{url.database}"')
 
     def _administer(self, statement: str) -> None:
         address = make_url(self.engines.database_url).set(drivername="postgresql")
