@@ -12,5 +12,6 @@ keepalive = 15  # seconds: a provider's callbacks come in on few connections
 max_requests = 50_000
 max_requests_jitter = 5_000
 accesslog = None  # our own log names routes, never addresses that were called
+control_socket_disable = True  # it would lie in the home of whoever starts us, and nobody here asks it anything
 limit_request_line = 4094
 limit_request_fields = 64

@@ -51,7 +51,7 @@ class Program:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
-    seconds_to_start: float = 30
+    seconds_to_start: float = 120  # a machine that is busy with something else takes its time
     seconds_to_stop: float = 25
 
 
