@@ -92,7 +92,7 @@ class Ground:
         finally:
             # WITH (FORCE) would fail whenever autovacuum is at work there, whose process only a superuser may end.
             clients = f"datname = '{url.database}' and backend_type = 'client backend'"
-            self._administer(f"select pg_terminate_backend(pid) from pg_stat_activity where {clients}")
+            self._administer(f"select pg_terminate_backend(pid) from pg_stat_activity where {clients}")  # noqa: S608  # our own name
             self._administer(f'drop database "{url.database}"')
 
     def _administer(self, statement: str) -> None:

@@ -164,7 +164,10 @@ def of_answers(session: Session, provider: str, faults: Sequence[Fault], toleran
     findings = _at_once(session, provider, faults, tolerance)
     if any(f.refusal is None or f.refusal in ABOUT_THE_ADDRESS or f.refusal is Refusal.REVIEW for f in faults):
         rows = session.execute(text(ANSWERS), {"provider": provider, "most": WALK * tolerance.sample}).all()
-        said = [_Said(r.step_id, r.at, _why_refused(r.state, r.reason), r.error_code, unknown=_is_unknown(r)) for r in rows]
+        said = [
+            _Said(r.step_id, r.at, _why_refused(r.state, r.reason), r.error_code, unknown=_is_unknown(r), again=r.again)
+            for r in rows
+        ]
         findings += _refusals(session, said, tolerance)
         findings += _unknowns(session, provider, said, tolerance)
     return findings
@@ -180,7 +183,10 @@ def of_reports(session: Session, provider: str, faults: Sequence[Fault], meaning
     if any(f.refusal in ABOUT_THE_ADDRESS or f.refusal is Refusal.REVIEW for f in faults):
         most = max(WALK * tolerance.sample, 3 * tolerance.mails if provider in MAILERS else 0)
         rows = session.execute(text(REPORTS), {"provider": provider, "most": most}).all()
-        said = [_Said(r.step_id, r.at, _why_failed(r, meaning(provider, r.error_code)), r.error_code, mail=r.mail) for r in rows]
+        said = [
+            _Said(r.step_id, r.at, _why_failed(r, meaning(provider, r.error_code)), r.error_code, mail=r.mail, again=r.again)
+            for r in rows
+        ]
         findings += _refusals(session, said, tolerance)
         findings += _bounces(session, provider, said, tolerance)
     return findings
@@ -198,27 +204,33 @@ def of_complaints(session: Session, provider: str, tolerance: Tolerance) -> list
     return [Finding(BreakerKind.COMPLAINTS, provider, figures={"bad": complaints, "of": mails})]
 
 
+AGAIN = """exists (
+    select 1 from attempt before
+    where before.message_id = {this}.message_id and before.number < {this}.number and before.state <> 'not_sent'
+)"""
+
 # What lies open on top is what workers are at just now: so many at once that it can be walked over. `limit 1` makes each message be
 # looked up by its key: the planner would rather read a whole table than find a thousand rows of it.
-ANSWERS = """
+ANSWERS = f"""
     with latest as materialized (
-        select message_id, state, error_code, started_at from attempt
+        select message_id, number, state, error_code, started_at from attempt
         where provider = :provider and state <> 'open' and started_at > now() - interval '1 day'
         order by started_at desc limit :most
     )
-    select m.step_id, m.reason, l.state, l.error_code, l.started_at as at
+    select m.step_id, m.reason, l.state, l.error_code, l.started_at as at, {AGAIN.format(this="l")} as again
     from latest l cross join lateral (select step_id, reason from message where id = l.message_id limit 1) m
     where l.state <> 'not_sent' order by l.started_at desc
 """
 
-REPORTS = """
+REPORTS = f"""
     with latest as materialized (select * from event order by id desc limit :most)
-    select m.step_id, l.state, l.error_code, l.received_at as at, m.channel in ('email', 'attorney_email') as mail
+    select m.step_id, l.state, l.error_code, l.received_at as at, m.channel in ('email', 'attorney_email') as mail,
+        {AGAIN.format(this="a")} as again
     from (select distinct on (attempt_id) * from latest
           where provider = :provider and state in ('delivered', 'undelivered', 'failed', 'returned')
             and applied_at is not null and problem is null
           order by attempt_id, id desc) l
-    cross join lateral (select message_id from attempt where id = l.attempt_id limit 1) a
+    cross join lateral (select message_id, number from attempt where id = l.attempt_id limit 1) a
     cross join lateral (select step_id, channel from message where id = a.message_id limit 1) m
     order by l.id desc
 """
@@ -256,7 +268,10 @@ CLOSED = """
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """One answer or report, the newest first in a list. `why` is why it was a no: the address, something else, or None."""
+    """One answer or report, the newest first in a list. `why` is why it was a no: the address, something else, or None.
+
+    `again`: its message had failed before. At the end of a campaign most of what goes out has, which is no news of the rest.
+    """
 
     step_id: UUID
     at: datetime
@@ -264,6 +279,7 @@ class _Said:
     code: str | None
     unknown: bool = False
     mail: bool = False
+    again: bool = False
 
 
 def _at_once(session: Session, provider: str, faults: Sequence[Fault], tolerance: Tolerance) -> list[Finding]:
@@ -284,6 +300,7 @@ def _at_once(session: Session, provider: str, faults: Sequence[Fault], tolerance
 
 def _refusals(session: Session, said: Sequence[_Said], tolerance: Tolerance) -> list[Finding]:
     findings = []
+    said = [one for one in said if not one.again]
     steps = {one.step_id for one in said if one.why}
     closed = _closed(session, None, steps)
     for step_id in steps:
@@ -309,7 +326,7 @@ def _unknowns(session: Session, provider: str, said: Sequence[_Said], tolerance:
 
 def _bounces(session: Session, provider: str, said: Sequence[_Said], tolerance: Tolerance) -> list[Finding]:
     since = _closed(session, provider, ())[BreakerKind.BOUNCES, provider]
-    latest = [one for one in said if one.mail and one.at > since][: tolerance.mails]
+    latest = [one for one in said if one.mail and not one.again and one.at > since][: tolerance.mails]
     bad = [one for one in latest if one.why]
     if len(bad) <= tolerance.bounces * tolerance.mails:
         return []

@@ -76,6 +76,17 @@ def test_refusals_within_what_is_normal_stop_nothing(stage: Stage) -> None:
 
 
 @small
+def test_what_fails_again_when_it_is_tried_again_is_no_news_of_the_rest(stage: Stage) -> None:
+    stage.cast(12)
+    stage.plan()
+    for number in range(4):
+        stage.control.fault("fate", to=phone(number), status="undelivered", code=30003)
+    stage.run_until_quiet()
+    assert stage.states("attempt") == {"delivered": 8, "undelivered": 12}, "eight of the latest ten failed"
+    assert stage.breakers() == []
+
+
+@small
 def test_failures_that_are_reported_later_count_like_refusals(stage: Stage) -> None:
     stage.cast(4)
     stage.plan()
