@@ -75,9 +75,8 @@ class Batch:
 
 # Nothing is locked in a database that is frozen, or that is not the one that was last reconciled: it may have been exchanged under
 # a worker that stayed up.
-GOES_ON = """(
-    c.state = 'running'
-    and not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
+UNHINDERED = """(
+    not exists (select 1 from breaker b where b.closed_at is null and (b.step_id = s.id or b.provider = :provider))
     and not exists (
         select 1 from incarnation i, life() l
         where i.frozen_at is not null or (i.cluster, i.timeline, i.relation) <> (l.cluster, l.timeline, l.relation)
@@ -95,13 +94,15 @@ LOCK = f"""
         order by m.due_at limit least(:size, limits.room)
         for update skip locked
     ) due
-    where s.channel = :channel and (cast(:only as uuid) is null or c.id = :only) and {GOES_ON}
+    where s.channel = :channel and (cast(:only as uuid) is null or c.id = :only) and c.state = 'running' and {UNHINDERED}
     order by due.due_at limit :size
 """
 
+# What has spent the last of a campaign's money was counted before that paused it, and still goes.
 HELD_BACK = f"""
     select m.id from message m join step s on s.id = m.step_id join campaign c on c.id = s.campaign_id
-    where m.id = any(:ids) and not {GOES_ON}
+    where m.id = any(:ids)
+      and not ((c.state = 'running' or (c.state = 'paused' and c.state_reason = '{campaign.SPEND_CAP}')) and {UNHINDERED})
 """
 
 # Whether this person may still be written about by this message, and if not, why. A letter to a facility is for whoever is there

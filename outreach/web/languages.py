@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from flask import Flask, request
-from flask_babel import Babel
+from flask_babel import Babel, format_decimal, get_translations
+from markupsafe import Markup
 
 from outreach.web.panel import account_or_none
 
@@ -27,6 +28,13 @@ def speak(app: Flask) -> None:
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=choose,
     )
+    app.jinja_env.globals["ngettext"] = counted
+
+
+def counted(singular: str, plural: str, num: int, **variables: object) -> Markup:
+    """`ngettext` of the templates, with `num` as the reader writes it: 1,805 people, and not 1805."""
+    words = Markup(get_translations().ngettext(singular, plural, num))  # noqa: S704  # ours; what it is filled with is escaped
+    return words % {"num": format_decimal(num), **variables}
 
 
 def choose() -> str:

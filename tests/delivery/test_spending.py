@@ -14,7 +14,7 @@ from outreach.access.accounts import Role
 from outreach.campaigns import campaign
 from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.delivery import events, plan, spending
-from outreach.delivery.claim import Batch, Rules, claim
+from outreach.delivery.claim import Batch, Rules, claim, held_back
 from outreach.delivery.record import Limits, Result, record
 from outreach.delivery.spending import Tariff
 from outreach.notices.channel import Channel
@@ -98,6 +98,8 @@ def test_money_that_is_spent_pauses_the_campaign_until_somebody_else_allows_more
     assert limited.counted() == (2, Decimal("0.02"))
     session.expire_all()
     assert (limited.campaign.state, limited.campaign.state_reason) == (CampaignState.PAUSED, campaign.SPEND_CAP)
+    claimed = set(session.scalars(sa.text("select message_id from attempt")))
+    assert held_back(session, claimed, "twilio") == set(), "what was counted still goes"
     approver = make_account(session, Role.APPROVER)
     with pytest.raises(campaign.Refused, match="spent all it may"):
         campaign.resume(session, limited.campaign.id, by=approver)
