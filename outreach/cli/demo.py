@@ -271,7 +271,7 @@ def _check() -> int:
     held = home.hold(folder)  # Whoever tidies up after processes that were killed leaves it alone.
     os.environ.update(IMPATIENT | {name: value for name, value in os.environ.items() if name in IMPATIENT})
     try:
-        with started(Plan(folder, 0, 0, population=True)) as system:
+        with started(Plan(folder, 0, 0, population=True, durable=False)) as system:
             for fault, chance in FAULTS.items():
                 system.control.fault(fault, chance=chance)
             seconds = fill(system, letters_in=CHECKED_LETTERS)
