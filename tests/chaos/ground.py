@@ -34,6 +34,7 @@ HASTE = {
     "release_after_seconds": "4",
     "poll_after_seconds": "4",
     "letter_poll_seconds": "4",
+    "letter_days_before_silence": "450",  # a day is four seconds, and the sandbox is slow where both cores are busy
     "sms_retry_seconds": "2",
     "mail_retry_seconds": "2",
     "sweep_seconds": "2",
@@ -43,7 +44,7 @@ HASTE = {
     "mail_batch": "8",
     "mail_in_flight": "4",
     "dispatch_seconds": "5",
-    "letter_batch": "5",
+    "letter_batch": "10",
     "letter_niceness": "0",
     "post_provider": "postgrid",
 }
