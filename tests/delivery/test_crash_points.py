@@ -84,8 +84,11 @@ ROLES = {
         afterwards=f"update rendition set state = 'approved' where id = {RENDITION}",
     ),
     "is for another hour": meanwhile(
-        f"""update campaign set window_start = ((now() at time zone 'America/Chicago') - interval '2 minutes')::time,
-            window_end = ((now() at time zone 'America/Chicago') - interval '1 minute')::time where id = {CAMPAIGN}""",
+        # Whatever the time is in New York, one half of the day is over or to come there.
+        f"""update campaign set
+            window_start = case when (now() at time zone 'America/New_York')::time < '12:00' then '12:00'::time else '00:00' end,
+            window_end = case when (now() at time zone 'America/New_York')::time < '12:00' then '23:59'::time else '12:00' end
+            where id = {CAMPAIGN}""",
         "reached", afterwards=f"update campaign set window_start = '00:00', window_end = '00:00' where id = {CAMPAIGN}",
     ),
     "is for another hour, nobody knows where": meanwhile(

@@ -31,6 +31,7 @@ AXE = Axe().axe_script
 WIDTHS = {"desk": 1280, "phone": 375}
 
 Visit = Callable[..., Page]
+Contexts = Callable[[str, int], BrowserContext]
 
 
 # Of the module, not of the run: while it is open, Playwright keeps an event loop running in this thread, and a test of another
@@ -79,18 +80,19 @@ def address(app: Flask, server: tuple[Server, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Callable[[str], BrowserContext]:
-    return cache(lambda locale: browser.new_context(locale=locale))
+def contexts(browser: Browser) -> Contexts:
+    """Browsers by their language, and by number where one test needs several: each has cookies of its own."""
+    return cache(lambda locale, _: browser.new_context(locale=locale))
 
 
 @pytest.fixture
-def visit(contexts: Callable[[str], BrowserContext], address: str, sign_in: SignIn) -> Iterator[Visit]:
+def visit(contexts: Contexts, address: str, sign_in: SignIn) -> Iterator[Visit]:
     """`visit("/people", Role.OFFICER, locale="es", width=375)`: the page, open. Fails at its end when the browser complained."""
     pages: list[Page] = []
     complaints: list[str] = []
 
     def visit(path: str, role: Role | None, *, locale: str = "en", width: int = 1280) -> Page:
-        context = contexts(locale)
+        context = contexts(locale, len(pages))
         context.clear_cookies()
         if role is not None:
             cookie = sign_in(role, locale=locale).get_cookie("outreach")
@@ -109,7 +111,7 @@ def visit(contexts: Callable[[str], BrowserContext], address: str, sign_in: Sign
         page.close()
     fine = (address, "data:", "Failed to load resource: the server responded with a status of 4")  # ours, and error pages
     wrong = [complaint for complaint in complaints if not complaint.startswith(fine)]
-    assert wrong == [], "the browser refused something, or a page asked for something elsewhere"
+    assert not wrong, f"the browser refused something, or a page asked for something elsewhere: {wrong}"
 
 
 def violations(page: Page) -> list[str]:

@@ -65,6 +65,7 @@ def test_the_pages_of_paper_are_accessible_and_fit_the_screen(visit: Visit, pape
 @pytest.mark.parametrize("width", [1280, 375])
 def test_what_the_bench_answers_is_accessible_too(visit: Visit, paper: dict[str, str], width: int) -> None:
     page = visit("/returned-mail", Role.OFFICER, width=width)
+    page.locator("#code:focus").wait_for()
     page.keyboard.type(paper["CODE"])
     page.keyboard.press("Enter")
     page.locator("#key").wait_for()
@@ -94,6 +95,7 @@ def test_returned_letters_without_the_mouse(
     context.add_cookies([{"name": "outreach", "value": cookie.value, "url": address}])
     page = context.new_page()
     page.goto(f"{address}/returned-mail")
+    page.locator("#code:focus").wait_for()
     rounds: list[str] = []
 
     def count(request: Request) -> None:
