@@ -4,8 +4,8 @@
 Letters in the house are pulled, and those at a mail house called back, as any letter that must not leave (`pulling`). What a
 carrier has taken cannot be recalled.
 
-A campaign that is done has nothing that waits. Should anything become ready after its end all the same, its people are on the
-worked list rather than waiting for ever.
+A campaign that is done has nothing that waits, but a text that has found no decent hour in all its time. Should anything else
+become ready after its end all the same, its people are on the worked list rather than waiting for ever.
 """
 
 from sqlalchemy import text
@@ -30,7 +30,7 @@ TO_BE_TRIED_AGAIN = """
 """
 CANCEL = """
     update message m set state = 'cancelled', due_at = null, updated_at = now(),
-        reason = case when c.state = 'stopped' then :stopped else :over end
+        reason = case when c.state = 'stopped' then :stopped when m.reason = :no_hour then m.reason else :over end
     from campaign c where c.id = m.campaign_id and m.id = any(:ids)
 """
 
@@ -39,6 +39,7 @@ def cancel(session: Session, *, size: int = 5000) -> int:
     """Cancel about so many messages that wait in campaigns that are over; how many, 0 when there are none. Safe to repeat."""
     found = [*session.scalars(text(WAITING), {"size": size}), *session.scalars(text(TO_BE_TRIED_AGAIN), {"size": size})]
     if found:
-        session.execute(text(CANCEL), {"ids": found, "stopped": Reason.STOPPED, "over": Reason.NOT_DELIVERED})
+        why = {"stopped": Reason.STOPPED, "over": Reason.NOT_DELIVERED, "no_hour": Reason.NO_HOUR}
+        session.execute(text(CANCEL), {"ids": found, **why})
         project(session, found)
     return len(found)

@@ -13,7 +13,7 @@ from outreach.access.accounts import Account, Role
 from outreach.access.sealing import erase
 from outreach.campaigns.campaign import Campaign
 from outreach.db import now
-from outreach.delivery import hours, plan, progress
+from outreach.delivery import hours, plan, progress, stopping
 from outreach.delivery.claim import Batch, Rules, claim
 from outreach.delivery.projection import finish
 from outreach.notices.house import House
@@ -276,6 +276,8 @@ def test_a_text_that_finds_no_decent_hour_keeps_its_campaign_open_for_a_week(ses
     assert finish(session) == []
     planned.set("message", "created_at = now() - interval '8 days'")
     assert finish(session) == [planned.campaign.id]
+    stopping.cancel(session)
+    assert (planned.message(), planned.outcome()) == ("cancelled", "exhausted:no_decent_hour")
 
 
 def test_a_text_lives_no_longer_at_the_carrier_than_its_hours(session: Session) -> None:
