@@ -2,8 +2,8 @@
 
 A provider keeps every text for years, with the phone it went to. Ours are on file here, sealed; there they serve one purpose, which
 is to recognise a text whose answer was lost. So a text is redacted when its fate is known and its destination has no attempt that
-is undecided, two days after it was sent at the earliest (`redact_after_seconds`); replies as soon. Nothing is redacted while the engine is frozen: after a
-restore the provider's books are the only ones.
+is undecided, two days after it was sent at the earliest (`redact_after_seconds`); replies as soon. Nothing is redacted while the
+engine is frozen: after a restore the provider's books are the only ones.
 """
 
 import asyncio
