@@ -7,6 +7,7 @@ always add up.
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,9 @@ MANY_ROWS = 50_000  # with fewer, whatever takes long does so because the machin
 KEPT = timedelta(minutes=3)  # at most; the sweep renews what is looked at each minute
 LOOKED_AT = timedelta(minutes=15)
 NOTED = timedelta(minutes=1)  # so old may the note be of when somebody looked
+
+Rows = list[dict[str, Any]]
+Counting = Callable[[Session, UUID | None], Rows]
 
 
 class Kept(Base):
@@ -46,10 +50,10 @@ class Counted:
     """Rows as the statement names their columns. Times are ISO 8601 texts, ids are texts."""
 
     as_of: datetime
-    rows: list[dict[str, Any]]
+    rows: Rows
 
 
-_STATEMENTS: dict[str, str] = {}
+_COUNTED: dict[str, str | Counting] = {}
 
 _READ = text("select id, as_of, seconds, looked_at, rows from tally where name = :name and scope is not distinct from :scope")
 _KEEP = text("""
@@ -69,19 +73,20 @@ _FORGET = text("delete from tally where looked_at <= :since")
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A statement that counts. Its one parameter is `:campaign`, null for all of them."""
+    """A statement that counts, or a function where one statement does not do. Its one parameter is the campaign (`:campaign` in a
+    statement), null for all of them. What a function answers must be JSON."""
 
     name: str
-    statement: str
+    counted_by: str | Counting
 
     def __post_init__(self) -> None:
-        _STATEMENTS[self.name] = self.statement
+        _COUNTED[self.name] = self.counted_by
 
-    def rows(self, session: Session, campaign_id: UUID | None = None) -> Counted:
-        """What it counts, as of now or as of the last few minutes."""
+    def rows(self, session: Session, campaign_id: UUID | None = None, *, still: Callable[[Rows], bool] | None = None) -> Counted:
+        """What it counts, as of now or as of the last few minutes. Kept rows that are not `still` true are counted again."""
         at = now()
         found = session.execute(_READ, {"name": self.name, "scope": campaign_id}).one_or_none()
-        if found and found.as_of > at - KEPT:
+        if found and found.as_of > at - KEPT and (still is None or still(found.rows)):
             if found.looked_at < at - NOTED:
                 session.execute(_LOOKED, {"id": found.id, "at": at})
             return Counted(found.as_of, found.rows)
@@ -102,10 +107,16 @@ def renew(session: Session, name: str, scope: UUID | None) -> None:
 
 def _count(session: Session, name: str, scope: UUID | None, *, looked: bool) -> Counted:
     at, began = now(), time.perf_counter()
-    counting = text(f"select coalesce(jsonb_agg(to_jsonb(counted)), '[]') from ({_STATEMENTS[name]}) counted")  # noqa: S608  # of our constants
-    rows: list[dict[str, Any]] = session.scalars(counting, {"campaign": scope}).one()
+    counted_by = _COUNTED[name]
+    rows = _counted(session, counted_by, scope) if isinstance(counted_by, str) else counted_by(session, scope)
     seconds = time.perf_counter() - began
     if not looked or (seconds > COSTLY_SECONDS and session.scalar(_ROWS) > MANY_ROWS):
         values = {"id": new_id(), "name": name, "scope": scope, "as_of": at, "seconds": seconds, "looked": looked}
         session.execute(_KEEP, values | {"rows": json.dumps(rows)})
     return Counted(at, rows)
+
+
+def _counted(session: Session, statement: str, scope: UUID | None) -> Rows:
+    counting = text(f"select coalesce(jsonb_agg(to_jsonb(counted)), '[]') from ({statement}) counted")  # noqa: S608  # of our constants
+    rows: Rows = session.scalars(counting, {"campaign": scope}).one()
+    return rows

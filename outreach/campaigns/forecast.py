@@ -1,21 +1,31 @@
-"""What a campaign would do if it were launched now: who gets what, who nothing and why, what texts cost and how long they take."""
+"""What a campaign would do if it were launched now: who gets what, who nothing and why, what texts cost and how long they take.
+
+Of very many people the counts are kept for a few minutes (`outreach.tally`); never of another audience, ladder or set of approved
+texts than the campaign has now. What submitting, approving and launching decide by is counted then.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from outreach.campaigns import audience
-from outreach.campaigns.audience import Preview, Ways
+from outreach.campaigns import audience, campaign
+from outreach.campaigns.audience import Cell, Preview
+from outreach.campaigns.campaign import Campaign, CampaignState
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.notices import segments
 from outreach.notices.house import House
 from outreach.notices.notice import Channel, Rendition, RenditionState
 from outreach.notices.segments import Encoding
+from outreach.tally import Rows, Tally
+
+NOT_LAUNCHED = (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,10 @@ class Forecast:
     """`people` = `planned` + the people of `left_out`. Steps of one channel are counted once.
 
     `messages` and `people_by_channel` are by channel, and people may be in several. `texts` are the text messages by language;
-    `seconds` is of them, None where nothing limits the speed. `counsel` is as in `audience.Preview`.
+    `seconds` is of them, None where nothing limits the speed. `counsel` is as in `audience.Preview`. It was counted `as_of`.
     """
 
+    as_of: datetime
     people: int
     planned: int
     by_language: tuple[Group, ...]
@@ -79,17 +90,18 @@ class Forecast:
         return sum((t.cost for t in self.texts), Decimal(0))
 
 
-def forecast(
-    session: Session, notice_id: UUID, chosen: dict[str, list[str]], ways: Ways, *, house: House, segments_per_second: float
-) -> Forecast:
-    """Counts only; nothing is decrypted and nothing is stored. `segments_per_second` 0: no limit."""
-    preview = audience.preview(session, notice_id, chosen, ways)
+def forecast(session: Session, found: Campaign, *, house: House, segments_per_second: float) -> Forecast:
+    """Of a campaign that is not launched yet. Counts only; nothing is decrypted. `segments_per_second` 0: no limit."""
+    intended = _intended(session, found)
+    counted = PREVIEW.rows(session, found.id, still=lambda rows: bool(rows) and rows[0]["of"] == intended)
+    preview = _read(counted.rows[0])
     left_out = Counter[tuple[OutcomeState, Reason]]()
     for cell in preview.cells:
         if cell.reason is not None:
             left_out[cell.state, cell.reason] += cell.people
-    texts = tuple(_texts(session, notice_id, preview, house))
+    texts = tuple(_texts(session, found.notice_id, preview, house))
     return Forecast(
+        as_of=counted.as_of,
         people=preview.people,
         planned=preview.count(OutcomeState.PLANNED),
         by_language=_groups((c.language, c.people, c.reason is None) for c in preview.cells),
@@ -123,3 +135,52 @@ def _groups(cells: Iterable[tuple[str | None, int, bool]]) -> tuple[Group, ...]:
         planned[code] += number if planned_too else 0
     groups = (Group(code, number, planned[code]) for code, number in people.items())
     return tuple(sorted(groups, key=lambda group: (-group.people, group.code or "")))
+
+
+def _count(session: Session, campaign_id: UUID | None) -> Rows:
+    """One row, or none where there is nothing to foresee any more."""
+    found = session.get(Campaign, campaign_id)
+    if found is None or found.state not in NOT_LAUNCHED:
+        return []
+    ways = campaign.ways(campaign.steps(session, found.id))
+    counted = audience.preview(session, found.notice_id, found.audience, ways)
+    return [
+        {
+            "of": _intended(session, found),
+            "cells": [[c.language, c.custody, c.state, c.reason, c.people] for c in counted.cells],
+            "messages": [[channel, language, number] for (channel, language), number in counted.messages.items()],
+            "people_by_channel": counted.people_by_channel,
+            "counsel": counted.counsel,
+        }
+    ]
+
+
+PREVIEW = Tally("preview", _count)
+
+
+def _intended(session: Session, found: Campaign) -> dict[str, Any]:
+    """What a preview depends on besides the people, as it is kept with it."""
+    approved = select(Rendition.channel, Rendition.language).where(
+        Rendition.notice_id == found.notice_id, Rendition.state == RenditionState.APPROVED
+    )
+    ways = campaign.ways(campaign.steps(session, found.id))
+    return {
+        "notice": str(found.notice_id),
+        "audience": found.audience,
+        "ways": {channel: sorted(custodies) if custodies is not None else None for channel, custodies in ways.items()},
+        "texts": sorted([channel, language] for channel, language in session.execute(approved)),
+    }
+
+
+def _read(row: dict[str, Any]) -> Preview:
+    cells = tuple(
+        Cell(language, custody, OutcomeState(state), Reason(reason) if reason else None, people)
+        for language, custody, state, reason, people in row["cells"]
+    )
+    return Preview(
+        people=sum(cell.people for cell in cells),
+        cells=cells,
+        messages=Counter({(Channel(channel), language): number for channel, language, number in row["messages"]}),
+        people_by_channel=Counter({Channel(channel): people for channel, people in row["people_by_channel"].items()}),
+        counsel=Counter(row["counsel"]),
+    )

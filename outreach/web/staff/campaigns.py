@@ -321,14 +321,7 @@ def _show(campaign_id: UUID, problem: str | None = None) -> str:
             return render_template("staff/campaigns/launched.html", pause=_pause(found), **_moving(session, found), **about)
         ways = campaign.ways(about["steps"])
         texts = notice.standing(session, found.notice_id)
-        expected = forecast(
-            session,
-            found.notice_id,
-            found.audience,
-            ways,
-            house=jobs.house(settings),
-            segments_per_second=settings.sms_segments_per_second,
-        )
+        expected = forecast(session, found, house=jobs.house(settings), segments_per_second=settings.sms_segments_per_second)
     return render_template(
         "staff/campaigns/draft.html",
         forecast=expected,
