@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 from outreach import jobs
 from outreach.access.accounts import Role
 from outreach.campaigns import campaign
-from outreach.campaigns.campaign import Campaign
+from outreach.campaigns.campaign import Campaign, Refused
 from outreach.campaigns.outcome import OutcomeState
 from outreach.delivery.message import MessageState
 from outreach.delivery.outlook import Bound, Why
 from outreach.delivery.spending import Spending
 from outreach.web.staff import campaign_words
+from outreach.web.staff.campaign_form import dollars
 from tests.factories import make_account, make_campaign, make_contact, make_message, make_outcome, make_person
 from tests.web.conftest import Fetch, SignIn, submit
 from tests.web.test_campaigns import Rings, draft, fresh, incident, live, officer, said
@@ -40,6 +41,21 @@ def waved(session: Session) -> Campaign:
     return found
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("1,500", "1500"), ("1.500,50", "1500.50"), ("$1,500.50", "1500.50"), ("99,5", "99.50"), ("12.345.678", "12345678"),
+        ("1.500", None), ("1,500,50", None), ("1.5000", None), ("99.", None), ("-1", None), ("\u0661\u0660", None),
+    ],
+)  # fmt: skip
+def test_a_sum_is_read_as_english_or_spanish_write_it_and_refused_where_it_may_be_either(typed: str, read: str | None) -> None:
+    if read:
+        assert dollars(typed) == Decimal(read)
+    else:
+        with pytest.raises(Refused):
+            dollars(typed)
+
+
 def test_waves_and_limits_are_typed_shown_and_part_of_what_is_approved(
     sign_in: SignIn, page: Fetch, session: Session, draft: Campaign
 ) -> None:
@@ -59,7 +75,7 @@ def test_waves_and_limits_are_typed_shown_and_part_of_what_is_approved(
     assert "A day texts and e-mails: 2,000 at most" in shown
     assert "May cost $1,500.50 at most" in shown
     assert 'value="1500.50"' in page(client, f"{address}/edit").html
-    for field, wrong in (("canary", "some"), ("per_day", "0"), ("spend_cap", "99,5")):
+    for field, wrong in (("canary", "some"), ("per_day", "0"), ("spend_cap", "1.500")):
         answer = page(client, address, status=400, post=typed | {field: wrong})
         assert "Not saved" in answer.text
         assert f'value="{wrong}"' in answer.html

@@ -164,7 +164,8 @@ def description(session: Session, form: Form) -> Description:
     }
 
 
-_DOLLARS = re.compile(r"\$? *(\d{1,3}(?:,\d{3})+|\d{1,9})(\.\d{1,2})?")
+# 1,500.50 and 1.500,50 are one sum. 1.500 alone is refused: it may be meant as a thousand and a half, or as one.
+_DOLLARS = re.compile(r"\$? *(?!\d+\.\d{3}$)(\d{1,3}(?P<by>[,.])\d{3}(?:(?P=by)\d{3})*|\d{1,9})(?:(?!(?P=by))[,.](\d{1,2}))?")
 _WHOLE = re.compile(r"\d{1,3}([,.'\u2019\u00a0\u202f ]\d{3})+|\d{1,9}", re.ASCII)  # a thousand may be 1,000, 1.000 or 1 000
 
 
@@ -174,7 +175,7 @@ def dollars(typed: str) -> Decimal | None:
         return None
     if not (found := _DOLLARS.fullmatch(typed.strip())) or not typed.isascii():
         raise Refused("A cost is a sum in US dollars, such as 1,500 or 99.50.")
-    return Decimal(found[1].replace(",", "") + (found[2] or ""))
+    return Decimal("".join(c for c in found[1] if c.isdigit()) + f".{found[3] or 0}")
 
 
 def _whole(typed: str) -> int | None:

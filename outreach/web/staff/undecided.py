@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from outreach.access.accounts import Role
 from outreach.access.sealing import Vault
@@ -19,8 +20,8 @@ from outreach.web.staff import undecided_words
 
 pages = Blueprint("undecided", __name__, url_prefix="/tasks/undecided")
 
-CONFIRMATION = "send again"
-"""What is typed to free another attempt; the same in every language of the panel, as it is shown beside the field."""
+CONFIRMATION = _l("send again")
+"""What is typed to free another attempt, in the reader's language, as it is shown beside the field."""
 
 
 @pages.get("/<uuid:task_id>")
@@ -39,7 +40,7 @@ def handed_over(task_id: UUID) -> ResponseReturnValue:
 @allow(Role.APPROVER, Role.SUPERVISOR)
 def not_handed_over(task_id: UUID) -> ResponseReturnValue:
     """Frees one new attempt, which may be a second message: it asks for more than a click."""
-    if request.form.get("confirmation", "").strip().casefold() != CONFIRMATION:
+    if request.form.get("confirmation", "").strip().casefold() != str(CONFIRMATION).casefold():
         return _show(task_id, _("Type “%(words)s” to free another attempt.", words=CONFIRMATION)), 400
     return _decide(task_id, Decision.NOT_HANDED_OVER)
 
