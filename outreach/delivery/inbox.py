@@ -52,18 +52,26 @@ _PROTECTED = f"""exists (
 # What a machine wrote waits for nobody.
 _OPEN = f"(handled_at is null and kind <> '{ReplyKind.AUTO_REPLY}')"
 
-_CONVERSATIONS = f"""
-    select (array_agg(id order by received_at desc, id desc))[1] as id, sender_index,
-        max(received_at) as at, count(*) as texts, count(*) filter (where {_OPEN}) as waiting,
-        bool_or(needs_human and {_OPEN}) as needs_human,
-        (array_agg(kind order by received_at desc, id desc))[1] as kind,
-        (array_agg(binding order by received_at desc, id desc))[1] as binding,
-        (array_agg(channel order by received_at desc, id desc))[1] as channel,
-        bool_or(({_OPEN} or not cast(:waiting as boolean))
-            and (needs_human or not cast(:needs_human as boolean))
-            and (cast(:kind as text) is null or kind = :kind)) as fits
-    from reply group by sender_index
+# Whether a conversation is looked for, by one reply of it.
+_FITS = f"""
+    ({_OPEN} or not cast(:waiting as boolean)) and (needs_human or not cast(:needs_human as boolean))
+    and (cast(:kind as text) is null or kind = :kind)
 """
+
+# By its newest reply. Of all of them one walks from the newest reply on; of those that wait there are few, and an index holds them.
+_ALL = """
+    select r.* from reply r where not exists (
+        select 1 from reply later
+        where later.sender_index = r.sender_index and (later.received_at, later.id) > (r.received_at, r.id)
+    )
+"""
+_SOME = """
+    select r.* from (select distinct sender_index from reply where {fits}) s cross join lateral (
+        select * from reply where reply.sender_index = s.sender_index order by received_at desc, id desc limit 1
+    ) r
+"""
+
+COUNTED = 1_000  # conversations; nobody leafs further
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +193,24 @@ def waiting(session: Session) -> int:
 
 
 def conversations(session: Session, query: Query, *, limit: int, offset: int = 0) -> tuple[list[Line], int]:
-    """Conversations, the newest first, and how many fit in all. Nothing is opened."""
+    """Conversations, the newest first, and how many fit in all: COUNTED + 1 where there are more. Nothing is opened."""
     values = {"waiting": query.waiting, "needs_human": query.needs_human, "kind": query.kind}
-    total = session.scalar(text(f"select count(*) from ({_CONVERSATIONS}) c where fits"), values)
+    chosen = _ALL
+    if query != Query():
+        chosen = _SOME.format(fits=f"handled_at is null and {_FITS}" if query.waiting else _FITS)
+    total = session.scalar(text(f"select count(*) from (select 1 from ({chosen}) r limit {COUNTED + 1}) counted"), values)
     rows = session.execute(
         text(f"""
-            select r.id, r.at, r.texts, r.waiting, r.needs_human, r.kind, r.binding, r.channel,
+            select r.id, r.received_at, told.texts, told.waiting, told.needs_human, r.kind, r.binding, r.channel,
                 (select count(distinct pc.person_id) from person_contact pc where pc.contact_point_id in {_POINTS}) as people,
                 {_PROTECTED} as protected
-            from ({_CONVERSATIONS}) r where fits order by r.at desc, r.id desc limit :limit offset :offset
+            from (select * from ({chosen}) r order by r.received_at desc, r.id desc limit :limit offset :offset) r
+            cross join lateral (
+                select count(*) as texts, count(*) filter (where {_OPEN}) as waiting,
+                    coalesce(bool_or(needs_human and {_OPEN}), false) as needs_human
+                from reply where reply.sender_index = r.sender_index
+            ) told
+            order by r.received_at desc, r.id desc
         """),
         values | {"limit": limit, "offset": offset},
     )

@@ -97,6 +97,7 @@ class Letter(Base):
     __table_args__ = (
         Index("letter_sequence_key", "run_id", "sequence", unique=True),
         Index("letter_person_idx", "person_id"),
+        Index("letter_returned_idx", "state_at", postgresql_where="state = 'returned'"),
     )
 
 

@@ -66,6 +66,7 @@ class Reply(Base):
     __table_args__ = (
         Index("reply_provider_id_key", "provider", "provider_id", unique=True),
         Index("reply_sender_idx", "sender_index", "received_at"),
+        Index("reply_received_idx", "received_at", "id"),
         Index("reply_person_idx", "person_id"),
         Index("reply_open_idx", "received_at", postgresql_where="handled_at is null"),
         Index("reply_unredacted_idx", "provider", "received_at", postgresql_where="redacted_at is null"),

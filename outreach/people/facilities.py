@@ -6,10 +6,11 @@ into the right hands: the name as booked, and of the A-number nothing, unless th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from outreach.access import audit
@@ -21,7 +22,7 @@ from outreach.people.addresses.american import Flaw
 from outreach.people.addresses.zones import zones_of_lines
 from outreach.people.contact import VALUE, AddressGrade, ContactKind, ContactPoint
 from outreach.people.custody import ANumberRule, Facility, MailMarking
-from outreach.people.person import Person
+from outreach.tally import Tally
 
 LONGEST_NAME = 120
 _MARKINGS = {MailMarking.LEGAL_MAIL: "LEGAL MAIL", MailMarking.SPECIAL_CORRESPONDENCE: "SPECIAL CORRESPONDENCE"}
@@ -112,21 +113,22 @@ def block_for(name: str, a_number: str | None, rules: MailRules, *, sender_title
     return AddressBlock((name, *number, rules.name, *rules.address), (marking, sender_title) if marking else ())
 
 
-def listed(session: Session) -> list[Listed]:
-    """Every facility, by name."""
-    held = select(Person.facility_id, func.count().label("people")).group_by(Person.facility_id).subquery()
-    rows = session.execute(
-        select(Facility, func.coalesce(held.c.people, 0))
-        .outerjoin(held, held.c.facility_id == Facility.id)
-        .order_by(Facility.name, Facility.code)
-    )
-    return [
+_HELD = Tally("held", "select facility_id, count(*) as people from person where facility_id is not null group by 1")
+
+
+def listed(session: Session) -> tuple[list[Listed], datetime]:
+    """Every facility, by name; and as of when it is who is held there."""
+    held = _HELD.rows(session)
+    people = {row["facility_id"]: row["people"] for row in held.rows}
+    found = [
         Listed(
-            id=found.id, code=found.code, name=found.name, time_zone=found.time_zone, has_address=found.post_point_id is not None,
-            a_number_rule=ANumberRule(found.a_number_rule), mail_marking=MailMarking(found.mail_marking), people=people,
+            id=one.id, code=one.code, name=one.name, time_zone=one.time_zone, has_address=one.post_point_id is not None,
+            a_number_rule=ANumberRule(one.a_number_rule), mail_marking=MailMarking(one.mail_marking),
+            people=people.get(str(one.id), 0),
         )
-        for found, people in rows
+        for one in session.scalars(select(Facility).order_by(Facility.name, Facility.code))
     ]  # fmt: skip
+    return found, held.as_of
 
 
 def get(session: Session, facility_id: UUID) -> Facility:

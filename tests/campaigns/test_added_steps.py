@@ -50,7 +50,7 @@ def test_an_added_step_comes_only_once_somebody_else_has_approved_it(office: Off
     assert (move_on(office), office.messages(ana)) == (1, ["letter:ready", "sms:failed"]), (
         "the letter, and nothing of the added step"
     )
-    assert added_step.expected(office.session, step) == Expected(untold=1, people=1, messages=1)
+    assert added_step.expected(office.session, step) == Expected(untold=1, people=1, messages=1, as_of=now())
     with pytest.raises(Refused, match="somebody else"):
         added_step.approve_step(office.session, step.id, by=supervisor)
     with pytest.raises(Refused, match="Only an approver"):

@@ -23,6 +23,7 @@ from outreach.people.attorney.particulars import Particulars
 from outreach.people.attorney.record import NoSuchAttorney
 from outreach.people.contact import VALUE, AddressGrade, ContactKind, ContactPoint, ContactState
 from outreach.people.file import Brief, Reader
+from outreach.tally import Tally
 
 _NOBODY = people_file.Permit(())
 
@@ -133,6 +134,45 @@ def ask_to_open(session: Session, attorney_id: UUID, *, by: Reader) -> Permit:
     clients = people_file.ask_to_list(session, people, query="attorney", by=by) if people else people_file.Permit(())
     audit.record(session, by.actor, "attorney.open", "attorney", attorney_id)
     return Permit((attorney_id,), clients)
+
+
+LISTED = 1_000  # attorneys; whoever looks for another one searches
+
+# The ids only: what stands beside a name is asked for when it is shown.
+_ORDER = Tally(
+    "attorneys",
+    f"""
+    with mine as (
+        select attorney_id, count(*) as open, count(*) filter (where verified_at is null) as waiting
+        from representation where ended_at is null group by attorney_id
+    ), sorted as (
+        select a.id, coalesce(mine.waiting, 0) as waiting,
+            row_number() over (order by coalesce(mine.waiting, 0) desc, coalesce(mine.open, 0) desc, a.id desc) as place
+        from attorney a left join mine on mine.attorney_id = a.id
+    )
+    select count(*) as everybody, count(*) filter (where waiting > 0) as waiting,
+        coalesce(array_agg(id order by place) filter (where place <= {LISTED}), '{{}}') as ids
+    from sorted
+    """,  # noqa: S608  # of the constant above
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A page of the list of attorneys, and how many there are in all, of whom the first LISTED can be leafed through."""
+
+    attorneys: Sequence[UUID]
+    total: int
+    as_of: datetime
+
+
+def ordered(session: Session, *, waiting: bool, limit: int, offset: int) -> Ordered:
+    """Those with something to verify first (`waiting`: only those), then those with the most clients."""
+    counted = _ORDER.rows(session)
+    (row,) = counted.rows
+    total = row["waiting"] if waiting else row["everybody"]
+    ids = [UUID(one) for one in row["ids"][: min(total, LISTED)][offset : offset + limit]]
+    return Ordered(ids, total, counted.as_of)
 
 
 def listed(session: Session, permit: Permit) -> list[Listed]:

@@ -8,14 +8,13 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from outreach.access.accounts import Role
 from outreach.db import now
 from outreach.people import file as people_file
 from outreach.people import search as people_search
-from outreach.people.attorney import AppearanceForm, Attorney, Ending, Representation, Scope, file, record, representation, search
+from outreach.people.attorney import AppearanceForm, Ending, Representation, Scope, file, record, representation, search
 from outreach.people.attorney.file import Listed
 from outreach.people.attorney.particulars import Particular, Particulars, Unreadable, read
 from outreach.people.roster.problems import Problem
@@ -37,27 +36,12 @@ LONGEST = 500  # characters of what is typed into one field
 def index() -> ResponseReturnValue:
     """Those with something to verify first, then those with the most clients."""
     number, waiting = page_number(), request.args.get("show") == "waiting"
-    is_open, is_new = Representation.ended_at.is_(None), Representation.verified_at.is_(None)
-    counted = (
-        select(
-            Representation.attorney_id,
-            func.count().filter(is_new).label("waiting"),
-            func.count().label("open"),
-        )
-        .where(is_open)
-        .group_by(Representation.attorney_id)
-        .subquery()
-    )
-    wanted = select(Attorney.id).outerjoin(counted, counted.c.attorney_id == Attorney.id)
-    if waiting:
-        wanted = wanted.where(counted.c.waiting > 0)
-    ordered = wanted.order_by(
-        func.coalesce(counted.c.waiting, 0).desc(), func.coalesce(counted.c.open, 0).desc(), Attorney.id.desc()
-    )
     with panel().sessions.begin() as session:
-        total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-        ids = session.scalars(ordered.limit(SIZE).offset((number - 1) * SIZE)).all()
-    return _render("index.html", attorneys=_with_names(ids, "list"), pages=Pages(number, SIZE, total), waiting=waiting)
+        found = file.ordered(session, waiting=waiting, limit=SIZE, offset=(number - 1) * SIZE)
+    return _render(
+        "index.html", attorneys=_with_names(found.attorneys, "list"), pages=Pages(number, SIZE, min(found.total, file.LISTED)),
+        total=found.total, as_of=found.as_of, waiting=waiting,
+    )  # fmt: skip
 
 
 @pages.post("/search")

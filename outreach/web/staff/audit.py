@@ -43,7 +43,8 @@ def _list(verified: audit.Verified | None = None) -> ResponseReturnValue:
     return render_template(
         "staff/audit.html",
         entries=entries,
-        pages=Pages(number, SIZE, total),
+        pages=Pages(number, SIZE, min(total, audit.COUNTED) if query != audit.Query() else total),
+        more=query != audit.Query() and total > audit.COUNTED,
         query=query,
         actions=actions,
         accounts=people,

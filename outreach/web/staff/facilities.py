@@ -27,8 +27,8 @@ ZONES = (
 @allow(Role.OFFICER, Role.SUPERVISOR)
 def index() -> ResponseReturnValue:
     with panel().sessions.begin() as session:
-        found = facilities.listed(session)
-    return render_template("staff/facilities/index.html", facilities=found)
+        found, as_of = facilities.listed(session)
+    return render_template("staff/facilities/index.html", facilities=found, as_of=as_of)
 
 
 @pages.get("/<uuid:facility_id>")

@@ -38,8 +38,9 @@ def index() -> ResponseReturnValue:
         with panel().sessions.begin() as session:
             senders = inbox.senders(session, permit)
     return render_template(
-        "staff/replies/index.html", lines=lines, senders=senders, pages=Pages(number, SIZE, total), show=show, kind=kind
-    )
+        "staff/replies/index.html", lines=lines, senders=senders, pages=Pages(number, SIZE, min(total, inbox.COUNTED)),
+        more=total > inbox.COUNTED, show=show, kind=kind,
+    )  # fmt: skip
 
 
 @pages.get("/<uuid:reply_id>")

@@ -31,8 +31,8 @@ def index() -> ResponseReturnValue:
         lines, total = task.lines(session, query, limit=SIZE, offset=(number - 1) * SIZE)
         waiting, campaigns = task.open_by_kind(session), task.campaigns(session)
     return render_template(
-        "staff/tasks/index.html", lines=lines, pages=Pages(number, SIZE, total), query=query, waiting=waiting, campaigns=campaigns,
-        said=task_words, address=_address,
+        "staff/tasks/index.html", lines=lines, pages=Pages(number, SIZE, min(total, task.COUNTED)), more=total > task.COUNTED,
+        query=query, waiting=waiting, campaigns=campaigns, said=task_words, address=_address,
     )  # fmt: skip
 
 

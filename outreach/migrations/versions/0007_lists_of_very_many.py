@@ -1,0 +1,27 @@
+"""Indexes for lists that grow with the years: the audit log, replies, and letters that came back.
+
+Revision: 0007, after 0006
+"""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("audit_entry_action_idx", "audit_entry", ["action", "seq"], unique=False)
+    op.create_index(
+        "audit_entry_actor_idx", "audit_entry", ["actor_id", "seq"], unique=False, postgresql_where="actor_id is not null"
+    )
+    op.create_index("reply_received_idx", "reply", ["received_at", "id"], unique=False)
+    op.create_index("letter_returned_idx", "letter", ["state_at"], unique=False, postgresql_where="state = 'returned'")
+
+
+def downgrade() -> None:
+    op.drop_index("letter_returned_idx", table_name="letter", postgresql_where="state = 'returned'")
+    op.drop_index("reply_received_idx", table_name="reply")
+    op.drop_index("audit_entry_actor_idx", table_name="audit_entry", postgresql_where="actor_id is not null")
+    op.drop_index("audit_entry_action_idx", table_name="audit_entry")
