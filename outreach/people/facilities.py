@@ -113,7 +113,7 @@ def block_for(name: str, a_number: str | None, rules: MailRules, *, sender_title
     return AddressBlock((name, *number, rules.name, *rules.address), (marking, sender_title) if marking else ())
 
 
-_HELD = Tally("held", "select facility_id, count(*) as people from person where facility_id is not null group by 1")
+_HELD = Tally("facilities", "select facility_id, count(*) as people from person where facility_id is not null group by 1")
 
 
 def listed(session: Session) -> tuple[list[Listed], datetime]:
