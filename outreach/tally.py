@@ -69,6 +69,12 @@ _ROWS = text("select sum(greatest(reltuples, 0)) from pg_class where oid in ('pe
 _LOOKED = text("update tally set looked_at = :at where id = :id")
 _OLD = text("select name, scope from tally where looked_at > :since order by as_of")
 _FORGET = text("delete from tally where looked_at <= :since")
+_FORGET_NAME = text("delete from tally where name = :name")
+
+
+def known() -> set[str]:
+    """The names of all tallies whose modules are imported."""
+    return set(_COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,8 @@ class Tally:
     counted_by: str | Counting
 
     def __post_init__(self) -> None:
+        if self.name in _COUNTED:
+            raise ValueError(f"There are two tallies of the name {self.name}.")
         _COUNTED[self.name] = self.counted_by
 
     def rows(self, session: Session, campaign_id: UUID | None = None, *, still: Callable[[Rows], bool] | None = None) -> Counted:
@@ -101,7 +109,13 @@ def looked_at(session: Session) -> list[tuple[str, UUID | None]]:
 
 
 def renew(session: Session, name: str, scope: UUID | None) -> None:
-    """Count again. One in a transaction: whoever looks at another is not kept waiting."""
+    """Count again. One in a transaction: whoever looks at another is not kept waiting.
+
+    What another version has kept under a name that this one does not know is forgotten.
+    """
+    if name not in _COUNTED:
+        session.execute(_FORGET_NAME, {"name": name})
+        return
     _count(session, name, scope, looked=False)
 
 

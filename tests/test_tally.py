@@ -1,5 +1,7 @@
 """Tallies: what is quickly counted is always true now; what is slowly counted is kept, with the time as of which it is true."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,14 @@ from outreach.proof import figures
 from outreach.tally import Tally
 from tests.factories import make_person
 
+# In a process of its own: a tally is known once its module is imported.
+SWEEPER = """
+import outreach.jobs.sweeping
+from outreach import tally
+swept = tally.known()
+import outreach.web
+assert swept == tally.known() and swept, tally.known() - swept
+"""
 PEOPLE = Tally("test", "select custody, count(*) as people from person where cast(:campaign as uuid) is null group by 1")
 
 
@@ -93,3 +103,21 @@ def test_the_overview_says_as_of_when_its_figures_are(session: Session) -> None:
     again = figures.count(session)
     assert (again.as_of, again.people) == (first.as_of, 1)
     assert again.people == sum(group.people for group in again.languages) == sum(group.people for group in again.custody)
+
+
+def test_a_sweep_knows_every_tally_that_the_panel_looks_at() -> None:
+    subprocess.run([sys.executable, "-c", SWEEPER], check=True)
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_another_version_has_kept_is_forgotten(session: Session) -> None:
+    make_person(session)
+    people(session)
+    session.execute(sa.text("update tally set name = 'of another version'"))
+    assert renew(session) == 1
+    assert session.scalar(sa.text("select count(*) from tally")) == 0
+
+
+def test_two_tallies_never_share_a_name() -> None:
+    with pytest.raises(ValueError, match="test"):
+        Tally("test", "select 1")

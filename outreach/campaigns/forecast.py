@@ -165,6 +165,8 @@ def _intended(session: Session, found: Campaign) -> dict[str, Any]:
     )
     ways = campaign.ways(campaign.steps(session, found.id))
     return {
+        # Who approves has to see the number that was counted for them.
+        "submitted": found.submitted_digest,
         "notice": str(found.notice_id),
         "audience": found.audience,
         "ways": {channel: sorted(custodies) if custodies is not None else None for channel, custodies in ways.items()},

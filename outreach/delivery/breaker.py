@@ -22,6 +22,7 @@ from outreach.access import audit
 from outreach.access.accounts import Account, Role
 from outreach.access.audit import SYSTEM
 from outreach.db import Base, new_id, now
+from outreach.delivery.hours import Wait
 from outreach.providers.contract import Refusal
 
 log = structlog.get_logger()
@@ -334,10 +335,13 @@ def _bounces(session: Session, provider: str, said: Sequence[_Said], tolerance: 
 
 
 def _why_refused(state: str, reason: str | None) -> str | None:
-    """By what its message stands at. One that is tried again has no reason any more: nothing came of the refusal."""
+    """By what its message stands at. One that is tried again has no reason, or waits for its hours: like a phone that could not be
+    reached, that is normal of a few, and of most of them it is not."""
     if state != "refused" or reason == "filtered":
         return None
-    return {"bad_contact": "address", "no_route": "address", "opted_out": "address", "refused": "other"}.get(reason or "")
+    if reason is None or reason in set(Wait):
+        return "address"
+    return {"bad_contact": "address", "no_route": "address", "opted_out": "address", "refused": "other"}.get(reason)
 
 
 def _is_unknown(row: Row[Any]) -> bool:

@@ -303,7 +303,7 @@ def held_back(session: Session, claimed: Collection[UUID], provider: str) -> set
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """`cost` is None where the campaign has no limits."""
+    """`cost` is None where the campaign has no limits. `counts` is as of `_Aside`, should it not go after all."""
 
     message_id: UUID
     campaign_id: UUID
@@ -312,6 +312,7 @@ class _Ready:
     body_sealed: bytes
     composed: Composed
     cost: Decimal | None
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,7 +378,8 @@ def _compose(
             continue
         sealed = composed.key.seal("attempt.body", token, composed.content)
         cost = rules.tariff.price(channel, composed.segments) if row.holds_to_limits else None
-        ready.append(_Ready(row.id, row.campaign_id, row.attempts + 1, row.contact_point_id, sealed, composed, cost))
+        counts = row.reason == Wait.NO_HOUR
+        ready.append(_Ready(row.id, row.campaign_id, row.attempts + 1, row.contact_point_id, sealed, composed, cost, counts))
     return ready
 
 
@@ -394,9 +396,9 @@ def _within_limits(session: Session, channel: Channel, rules: Rules, ready: list
     if held.today is not None:
         taken = [(one, segments[one.message_id]) for one in counted if one.message_id in segments]
         spending.count(session, taken, channel, held.today)
-    if busy := [r.message_id for r in ready if r.message_id not in segments]:
+    if busy := [r for r in ready if r.message_id not in segments]:
         until = at + timedelta(seconds=BUSY_SECONDS)
-        _set_aside(session, [_Aside(message_id, "ready", None, until, counts=False) for message_id in busy])
+        _set_aside(session, [_Aside(r.message_id, "ready", None, until, counts=r.counts) for r in busy])
     for campaign_id in sorted(held.spent):
         campaign.pause_running(session, campaign_id, reason=campaign.SPEND_CAP)
     return claimed

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from outreach.campaigns.outcome import Reason
+from outreach.delivery.projection import project
 from outreach.people.addresses.zones import in_the_states
 from outreach.people.imminent import IN_FORCE
 
@@ -128,6 +129,7 @@ def hasten(session: Session) -> int:
         """),  # made from the constant above
         {"waits": list(Wait)},
     ).all()
+    project(session, rows)  # For some no hour had been decent.
     return len(rows)
 
 

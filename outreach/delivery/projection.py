@@ -9,6 +9,11 @@ from sqlalchemy.orm import Session
 # A text for which no hour is decent waits without an end, and nobody may wait with it.
 WAITING = "(m.state = 'ready' and m.reason is distinct from 'no_decent_hour')"
 
+LATELY_WITHOUT_HOUR = """exists (
+    select 1 from message_person mp join outcome o on o.campaign_id = m.campaign_id and o.person_id = mp.person_id
+    where mp.message_id = m.id and o.reason = 'no_decent_hour' and o.updated_at > now() - interval '7 days'
+)"""
+
 # The best that any message about the person came to. What arrived at a number that turned out to be somebody else's reached
 # nobody. `told` and `excluded` are decided elsewhere and stay. An attorney's messages are the attorney's track, kept apart.
 PROJECT = """
@@ -103,7 +108,7 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
 
     A message that is accepted and never reported on does not keep a campaign open for ever: after three days its last word is
     that it was sent, and a letter's after `letter_days`. A mail that its relay never answered for stays unknown, and keeps it
-    open for a week, and so does a text that has found no decent hour. Paper that has not left the house keeps it open.
+    open for a week, and so does a text from when it found no decent hour. Paper that has not left the house keeps it open.
     """
     rows = session.execute(
         text(f"""
@@ -112,7 +117,7 @@ def finish(session: Session, *, letter_days: int = 30) -> list[UUID]:
               and not exists (select 1 from step s where s.campaign_id = c.id and s.planned_at is null)
               and not exists (
                   select 1 from message m where m.campaign_id = c.id
-                    and (m.state = 'submitting' or {WAITING} or (m.state = 'ready' and m.created_at > now() - interval '7 days')
+                    and (m.state = 'submitting' or {WAITING} or (m.state = 'ready' and {LATELY_WITHOUT_HOUR})
                       or (m.state = 'unknown' and (m.channel = 'sms' or m.updated_at > now() - interval '7 days'))
                       or (m.channel not in ('letter', 'hand', 'attorney_letter')
                           and m.state in ('accepted', 'sent') and m.updated_at > now() - interval '72 hours')

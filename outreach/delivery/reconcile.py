@@ -32,6 +32,7 @@ from outreach.providers.contract import Lost, Provider, Report, Standing, Unreac
 log = structlog.get_logger()
 
 ASK_SECONDS = 60.0  # no look-up is begun later in one go: a provider that hangs must not hold up whatever its process does next
+PATIENCE = 5  # times as long as else, before a poll that the provider did not answer is made again: nothing hangs on it
 CLOCKS_MAY_DIFFER = timedelta(minutes=2)  # between us and the provider
 
 
@@ -84,7 +85,8 @@ DUE = """
         (a.state = 'unknown' and a.error_code is distinct from 'restored'
             and coalesce(a.checked_at, a.finished_at, a.lease_until) + :reconcile * interval '1 second' <= now())
         or (a.state in ('accepted', 'sent') and a.started_at > now() - (:oldest + 86400) * interval '1 second'
-            and coalesce(a.checked_at, '-infinity') + :reconcile * interval '1 second' <= now()
+            and coalesce(a.checked_at, '-infinity')
+                + case when a.seen_at >= a.checked_at then 1 else :patience end * :reconcile * interval '1 second' <= now()
             and exists (
                 select 1 from unnest(cast(:polls as float8[])) as age
                 where age = 0 or (a.started_at + age * interval '1 second' <= now()
@@ -162,6 +164,7 @@ def take(session: Session, provider: str, waits: Waits, size: int) -> list[Undec
             "size": size,
             "polls": list(waits.polls),
             "oldest": max(waits.polls, default=0.0),
+            "patience": PATIENCE,
         },
     ):
         looked_at.append(row.id)
@@ -188,7 +191,8 @@ class Answer:
 
 
 async def _ask(provider: Provider[Any], undecided: Sequence[Undecided], seconds: float) -> list[tuple[Undecided, Answer]]:
-    """Those that there was time for, in any order: whatever hangs each time must not keep the others from ever being asked."""
+    """Those that there was time for: first those of which we do not know whether they were accepted, since somebody waits for them.
+    Else in any order: whatever hangs each time must not keep the others from ever being asked."""
     until = time.monotonic() + seconds
 
     async def ask(one: Undecided) -> Answer:
@@ -211,7 +215,9 @@ async def _ask(provider: Provider[Any], undecided: Sequence[Undecided], seconds:
             async with lanes:
                 return (one, await ask(one)) if time.monotonic() < until else None
 
-        asked = await asyncio.gather(*(laned(one) for one in random.sample(undecided, len(undecided))))
+        in_any_order = random.sample(undecided, len(undecided))
+        unknown_first = sorted(in_any_order, key=lambda one: one.provider_id is not None)
+        asked = await asyncio.gather(*(laned(one) for one in unknown_first))
         return [each for each in asked if each]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from outreach import tally
+from outreach.campaigns import added_step, counsel, forecast
 from outreach.delivery import (
     advance,
     exhausted,
@@ -19,6 +20,7 @@ from outreach.delivery import (
     hours,
     plan,
     print_room,
+    progress,
     pulling,
     reconcile,
     stopping,
@@ -27,7 +29,10 @@ from outreach.delivery import (
 )
 from outreach.jobs.machine import Machine, awake, carriers, mail_house, mute, sendgrid_provider, text_provider
 from outreach.jobs.sending import call_back
+from outreach.people import facilities, person
 from outreach.people.addresses import regrading
+from outreach.people.attorney import file as attorneys
+from outreach.proof import figures
 from outreach.providers.postgrid import PostGridLetters
 from outreach.providers.sendgrid import SendGridMail
 from outreach.settings import Settings
@@ -35,6 +40,9 @@ from outreach.settings import Settings
 log = structlog.get_logger()
 
 ADDRESSES_A_SWEEP = 2000  # whose zones are looked up, of those that were written before there were any
+COUNTS = (added_step, attorneys, counsel, facilities, figures, forecast, person, progress)
+"""Whose tallies a sweep counts again. A tally is known where its module is imported, and most of them only the panel needs."""
+
 Found = TypeVar("Found")
 
 

@@ -428,7 +428,7 @@ ADVICE: Words = {
     Reason.ATTORNEY_UNREACHABLE: _l("Look for another address of their attorney, and record it."),
     Reason.STOPPED: _l("Reach them by another campaign."),
     Reason.NOT_SERVED: _l("Look up where they are now, then have it handed over again or tell their attorney."),
-    Reason.NO_HOUR: _l("Write down where they live: then the text goes by itself. Or reach them another way."),
+    Reason.NO_HOUR: _l("Write down where they live: while the campaign runs, the text then goes. Or reach them another way."),
 }
 """What to do for people whom a campaign leaves out or does not reach, by reason."""
 

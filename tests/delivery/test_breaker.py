@@ -75,6 +75,19 @@ def test_refusals_within_what_is_normal_stop_nothing(stage: Stage) -> None:
     assert stage.states() == {"failed": 7, "delivered": 5}
 
 
+@pytest.mark.parametrize(("turned_away", "opened"), [(6, ["refusals"]), (5, [])])
+def test_a_provider_that_turns_away_most_for_now_stops_the_step_though_all_of_it_is_tried_again(
+    session: Session, turned_away: int, opened: list[str]
+) -> None:
+    campaign = make_campaign(session)
+    messages = [make_message(session, campaign, make_contact(session, make_person(session)), state="unknown").id for _ in range(10)]
+    refused = {"ids": messages[:turned_away]}
+    session.execute(sa.text("update attempt set state = 'refused' where message_id = any(:ids)"), refused)
+    session.execute(sa.text("update message set state = 'ready' where id = any(:ids)"), refused)
+    faults = [Fault(messages[0], Refusal.TRANSIENT, "451")]
+    assert [one.kind for one in breaker.of_answers(session, "twilio", faults, Tolerance(sample=10))] == opened
+
+
 @small
 def test_what_fails_again_when_it_is_tried_again_is_no_news_of_the_rest(stage: Stage) -> None:
     stage.cast(12)

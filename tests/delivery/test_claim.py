@@ -25,7 +25,15 @@ from outreach.people.incident import Exposure
 from outreach.people.person import Person
 from outreach.providers.contract import Envelope
 from tests.delivery.conftest import HOUSE, LEASE
-from tests.factories import make_account, make_contact, make_custody_event, make_incident, make_person
+from tests.factories import (
+    make_account,
+    make_campaign,
+    make_contact,
+    make_custody_event,
+    make_incident,
+    make_message,
+    make_person,
+)
 from tests.stage import make_notice, make_running, phone
 
 
@@ -269,12 +277,28 @@ def test_where_no_hour_is_decent_for_everybody_the_text_waits_and_says_so(sessio
     assert len(planned.claim().claimed) == 1
 
 
-def test_a_text_that_finds_no_decent_hour_keeps_its_campaign_open_for_a_week(session: Session) -> None:
+def test_a_text_that_has_an_hour_again_but_finds_its_phone_busy_waits_like_any_other(session: Session) -> None:
+    planned = Planned(session, people=2)
+    live(planned, 0, where_it_is(12))
+    night = live(planned, 1, where_it_is(0))
+    planned.set("campaign", DAY)
+    assert planned.claim().claimed == ()
+    assert planned.outcome() == "exhausted:no_decent_hour"
+    make_message(session, make_campaign(session), planned.phone, planned.people[0], state="unknown")
+    night.place_zones = [where_it_is(12)]
+    session.flush()
+    planned.set("message", "due_at = now() where state = 'ready'")
+    assert planned.claim().claimed == ()
+    assert planned.outcome() == "planned"
+
+
+def test_a_text_that_finds_no_decent_hour_keeps_its_campaign_open_for_a_week_from_then_on(session: Session) -> None:
     planned = Planned(session)
     planned.set("step", "planned_at = now()")
-    planned.set("message", "reason = 'no_decent_hour', created_at = now() - interval '6 days'")
+    planned.set("message", "reason = 'no_decent_hour', created_at = now() - interval '8 days'")
+    planned.set("outcome", "state = 'exhausted', reason = 'no_decent_hour', updated_at = now() - interval '6 days'")
     assert finish(session) == []
-    planned.set("message", "created_at = now() - interval '8 days'")
+    planned.set("outcome", "updated_at = now() - interval '8 days'")
     assert finish(session) == [planned.campaign.id]
     stopping.cancel(session)
     assert (planned.message(), planned.outcome()) == ("cancelled", "exhausted:no_decent_hour")
@@ -326,6 +350,7 @@ def test_an_imminent_removal_of_one_of_them_goes_at_any_hour_and_at_once(session
     assert hours.hasten(session) == 0, "one person alone hurries nothing"
     imminent.approve(session, removal, by=reader(approver))
     assert hours.hasten(session) == 1
+    assert planned.outcome() == "planned", "it waits no more for want of an hour"
     (claimed,) = planned.claim().claimed
     assert isinstance(claimed.envelope, Envelope)
     assert claimed.envelope.validity == 4 * 3600
