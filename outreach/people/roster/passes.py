@@ -1,8 +1,10 @@
 """The passes over a roster's rows: looking through for what has to be answered, and putting in."""
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -17,7 +19,8 @@ from outreach.people.roster.columns import ColumnMapping, DateOrder
 from outreach.people.roster.imports import RosterImport
 from outreach.people.roster.limits import Limits
 from outreach.people.roster.merging import Merge
-from outreach.people.roster.reading import Roster, RosterRow, open_roster
+from outreach.people.roster.problems import RosterError
+from outreach.people.roster.reading import FileKind, Roster, RosterRow, open_roster
 from outreach.people.roster.report import DateQuestion, Kinds, Report
 from outreach.people.roster.rows import BadRow, ParsedRow, ParseOptions, RowParser, row_parser, survey_dates
 
@@ -151,13 +154,27 @@ def _batches(rows: Iterator[RosterRow], parse: RowParser) -> Iterator[_Batch]:
         yield batch
 
 
+def glance(session: Session, record: RosterImport, limits: Limits, count: int) -> list[RosterRow]:
+    """The first rows of the file, for a page that shows them. Raises RosterError.
+
+    Of a large CSV file only its beginning is opened, with fewer rows where those are long: the whole file was looked through by a
+    worker, and is again before anything is imported.
+    """
+    if record.file_format == FileKind.CSV and record.file_size > store.CHUNK_BYTES:
+        head = store.open_file(session, record.id, record.file_size).read(store.CHUNK_BYTES)
+        # Whole lines only. Where a cell has several, or a letter two bytes, the cut may be in the middle of something.
+        with suppress(RosterError):
+            return list(islice(open_roster(io.BytesIO(head[: head.rfind(b"\n") + 1]), limits=limits).rows(), count))
+    return list(islice(open_import(session, record, limits).rows(), count))
+
+
 def first_rows(session: Session, record: RosterImport, limits: Limits, *, today: date, count: int = 10) -> list[ParsedRow | BadRow]:
     """The first rows as they will be stored, for staff to look at; they are never written down. Raises RosterError."""
     mapping = mapping_of(record)
     if mapping.missing:
         return []
     parse = row_parser(mapping, ParseOptions(today=today, cell_characters=limits.cell_characters))
-    return [parse(row) for _, row in zip(range(count), open_import(session, record, limits).rows(), strict=False)]
+    return [parse(row) for row in glance(session, record, limits, count)]
 
 
 class Told:

@@ -345,12 +345,12 @@ def _columns(import_id: UUID, problem: str | None = None) -> ResponseReturnValue
         importing.ask_to_look(session, import_id, by=account().actor)
     mapping = passes.mapping_of(record)
     with panel().sessions.begin() as session:
-        roster = passes.open_import(session, record, _limits())
-        samples: list[list[str]] = [[] for _column in mapping.columns]
-        for _place, one in zip(range(100), roster.rows(), strict=False):
-            for values, cell in zip(samples, one.cells, strict=False):
-                if cell.strip() and cell not in values and len(values) < SAMPLES:
-                    values.append(cell)
+        first = passes.glance(session, record, _limits(), 100)
+    samples: list[list[str]] = [[] for _column in mapping.columns]
+    for one in first:
+        for values, cell in zip(samples, one.cells, strict=False):
+            if cell.strip() and cell not in values and len(values) < SAMPLES:
+                values.append(cell)
     named = sorted(((field, str(word)) for field, word in roster_words.FIELDS.items()), key=lambda one: one[1])
     fields = sorted(named, key=lambda one: one[0] != Field.IGNORED)
     page = render_template(

@@ -25,7 +25,7 @@ from outreach.people.incident import Exposure
 from outreach.people.person import Person
 from outreach.people.roster import importing, merging, passes
 from outreach.people.roster.columns import DateOrder
-from outreach.people.roster.imports import ImportState, QuarantinedRow, RememberedMapping, RosterImport
+from outreach.people.roster.imports import ImportState, QuarantinedRow, RememberedMapping, RosterChunk, RosterImport
 from outreach.people.roster.limits import Limits
 from outreach.people.roster.problems import Fault
 from outreach.people.roster.report import Report
@@ -326,6 +326,16 @@ def begin(sessions: sessionmaker[Session], content: bytes) -> UUID:
         sessions, io.BytesIO(content), incident_code="T", title=None, occurred_on=None, as_of=AS_OF, limits=Limits(), by=COMMAND,
         fields={}, date_order=DateOrder.UNKNOWN, today=TODAY,
     )  # fmt: skip
+
+
+def test_the_first_rows_of_a_large_file_take_its_beginning_only(sessions: sessionmaker[Session]) -> None:
+    wide = [{**SAMPLE, "A-Number": f"A9{number:08}", "Remarks": "é" * 900} for number in range(700)]
+    import_id = begin(sessions, roster_of(*wide))
+    with sessions.begin() as session:
+        session.execute(sa.delete(RosterChunk).where(RosterChunk.position > 0))
+        record = session.get_one(RosterImport, import_id)
+        assert len(passes.first_rows(session, record, Limits(), today=TODAY)) == 10
+        assert len(passes.glance(session, record, Limits(), 100)) == 100
 
 
 CANARY = "Zzyzxcanary"
