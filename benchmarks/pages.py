@@ -93,6 +93,7 @@ AGAIN = (
     ("imports.show", {"import_id": RUNNING}, "running"),
     ("print_room.show", {"run_id": "select run_id from letter where state = 'returned' limit 1"}, "handed over"),
     ("people.index", {"outcome": "select 'exhausted'", "campaign": GREAT}, "not reached"),
+    ("people.index", {"outcome": "select 'told'", "campaign": GREAT}, "told"),
     ("people.index", {"custody": "select 'detained'"}, "detained"),
     ("attorneys.index", {"show": "select 'waiting'"}, "to verify"),
     ("replies.index", {"show": "select 'waiting'"}, "waiting"),

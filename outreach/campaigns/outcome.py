@@ -83,6 +83,7 @@ class Outcome(Base):
     __table_args__ = (
         Index("outcome_person_idx", "person_id"),
         Index("outcome_not_reached_idx", "campaign_id", "rung", postgresql_where="state in ('exhausted', 'excluded')"),
+        Index("outcome_told_idx", "campaign_id", "person_id", postgresql_where="state = 'told'"),
     )
 
 

@@ -109,14 +109,20 @@ def waiting(session: Session, *, post_here: bool) -> Waiting:
     """What is not in a run yet. `post_here`: our own print room prints what goes by post, and no mail house."""
     row = session.execute(
         text("""
-            select count(*) filter (where m.state = 'ready' and m.channel in ('letter', 'attorney_letter')) as post,
-                count(*) filter (where m.state = 'ready' and m.channel = 'hand') as hand,
-                count(*) filter (where m.state <> 'ready') as being_set
-            from step s join campaign c on c.id = s.campaign_id and c.state = 'running'
-            join message m on m.step_id = s.id
-            where (s.channel = 'hand' or (:post_here and s.channel in ('letter', 'attorney_letter')))
-              and m.state in ('ready', 'submitting', 'unknown') and m.due_at is not null
-              and (m.state <> 'ready' or m.due_at <= now())
+            with printed as (
+                select s.id from step s join campaign c on c.id = s.campaign_id and c.state = 'running'
+                where s.channel = 'hand' or (:post_here and s.channel in ('letter', 'attorney_letter'))
+            ), waiting as ( -- Each half has an index that holds little else.
+                select m.state, m.channel from printed join message m on m.step_id = printed.id
+                where m.state = 'ready' and m.due_at <= now()
+                union all
+                select m.state, m.channel from message m join printed on printed.id = m.step_id
+                where m.state in ('submitting', 'unknown') and m.due_at is not null
+            )
+            select count(*) filter (where state = 'ready' and channel in ('letter', 'attorney_letter')) as post,
+                count(*) filter (where state = 'ready' and channel = 'hand') as hand,
+                count(*) filter (where state <> 'ready') as being_set
+            from waiting
         """),
         {"post_here": post_here},
     ).one()

@@ -16,7 +16,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from outreach.access import audit
 from outreach.access.audit import Actor
@@ -329,11 +329,11 @@ def _value(point: ContactPoint, key: DataKey) -> str:
 
 
 def _contacts(session: Session, person_id: UUID, *, in_full: bool) -> tuple[Contact, ...]:
-    users = select(PersonContact.contact_point_id, func.count().label("people")).group_by(PersonContact.contact_point_id).subquery()
+    same = aliased(PersonContact)
+    users = select(func.count()).select_from(same).where(same.contact_point_id == ContactPoint.id).scalar_subquery()
     rows = session.execute(
-        select(PersonContact, ContactPoint, users.c.people)
+        select(PersonContact, ContactPoint, users)
         .join(ContactPoint, ContactPoint.id == PersonContact.contact_point_id)
-        .join(users, users.c.contact_point_id == ContactPoint.id)
         .where(PersonContact.person_id == person_id)
     ).all()
     keys = keys_for(session, [point.id for _, point, _ in rows])
