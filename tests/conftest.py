@@ -37,7 +37,10 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["servers"] = _servers(node.config)  # type: ignore[attr-defined]  # xdist's class, not imported here
 
 
-LONGEST = ("test_journey.py", "test_chaos.py", "test_benchmarks.py", "test_crash_points.py", "test_orders_of_reports.py")
+LONGEST = (
+    "test_journey.py", "test_chaos.py", "test_benchmarks.py", "test_crash_points.py", "test_letter_crash_points.py",
+    "test_orders_of_reports.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,8 +3,10 @@
 A moment lies between two statements of a function: after the one, before the other. Which functions count is said in WATCHED;
 their statements come from their own byte code, so that a line added to them tomorrow is a place to die tomorrow.
 
-As a program it is a worker to be killed again and again: for each line on its input it forks, and the child dispatches until it
-kills itself at the moment named, as `kill -9` would: nothing is rolled back, closed, or said.
+As a program it is a worker to be killed again and again: for each line on its input it forks, and the child sends texts, or sets
+and hands over letters, until it kills itself at the moment named, as `kill -9` would: nothing is rolled back, closed, or said.
+
+python -m tests.delivery.crash_points texts|letters
 """
 
 import ast
@@ -15,26 +17,46 @@ import inspect
 import json
 import os
 import signal
+import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from multiprocessing import Process
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
+import typst
 from sqlalchemy import QueuePool
 from sqlalchemy.exc import SQLAlchemyError
 
 from outreach import jobs, settings
-from outreach.delivery import claim, dispatch, limits, projection, record
-from outreach.jobs import Machine
+from outreach.delivery import claim, dispatch, limits, paper, print_room, projection, record
+from outreach.jobs import Machine, sending
+from outreach.notices.letters import qr, taglines, vendors
+from outreach.notices.letters.typesetting import Typesetter
+from outreach.providers.postgrid import PostGridLetters
 from outreach.providers.twilio import TwilioTexts
 
-WATCHED: tuple[Any, ...] = (
-    claim, dispatch, record, projection.lock, projection.lock_outcomes, projection.project, limits.Limiter,
-    TwilioTexts.send, TwilioTexts._refused, jobs.sending.send_due,
-)  # fmt: skip
+LIVES: Mapping[str, Callable[[Machine], object]] = {"texts": jobs.send_due, "letters": jobs.letters_due}
+"""What a worker does until it dies."""
+# Letters are claimed and recorded by what texts are. What is not here of either's way only reads, or composes and sets in memory.
+WATCHED: Mapping[str, tuple[Any, ...]] = {
+    "texts": (
+        claim, dispatch, record, projection.lock, projection.lock_outcomes, projection.project, limits.Limiter,
+        TwilioTexts.send, TwilioTexts._refused, sending.send_due,
+    ),
+    "letters": (
+        sending.letters_due, sending._waiting, sending._to_print_room, sending._make_run, sending._set_each, sending._set_letter,
+        sending._to_mail_house, sending._post_all, sending._sent, paper.claim_letters, paper.letters,
+        print_room.reserve_number, print_room.add_run, PostGridLetters.__aenter__, PostGridLetters.__aexit__, PostGridLetters.send,
+        PostGridLetters._request, PostGridLetters._refused,
+    ),
+}  # fmt: skip
+UNSETTABLE = "UNSETTABLE"
+"""A letter with this word in it cannot be set by a worker here."""
 SUSPENDED = dis.opmap["YIELD_VALUE"]
 
 
@@ -104,19 +126,20 @@ def _functions(place: Any) -> Iterator[FunctionType]:
 
 
 @functools.cache
-def watched() -> frozenset[CodeType]:
-    return frozenset(code for place in WATCHED for function in _functions(place) for code in _codes(function.__code__))
+def watched(life: str) -> frozenset[CodeType]:
+    return frozenset(code for place in WATCHED[life] for function in _functions(place) for code in _codes(function.__code__))
 
 
-def statements() -> set[Statement]:
+def statements(life: str) -> set[Statement]:
     """All statements of the watched functions."""
-    every = {statement(code.co_filename, code.co_firstlineno, line) for code in watched() for _, _, line in code.co_lines() if line}
+    codes = watched(life)
+    every = {statement(code.co_filename, code.co_firstlineno, line) for code in codes for _, _, line in code.co_lines() if line}
     return {each for each in every if each}
 
 
-def watch(see: Callable[[Moment], object]) -> None:
+def watch(life: str, see: Callable[[Moment], object]) -> None:
     """From here on, tell `see` of each moment that this process comes to, in any thread."""
-    codes = {id(code) for code in watched()}  # To hash one takes longer than to run many a function.
+    codes = {id(code) for code in watched(life)}  # To hash one takes longer than to run many a function.
     last: dict[FrameType, Statement | None] = {}
 
     def local(frame: FrameType, event: str, _: object) -> Any:
@@ -143,12 +166,57 @@ def name(moment: Moment) -> list[Any]:
     return [moment.after and moment.after.line, moment.before and moment.before.line, some and some.module]
 
 
-def _look(machine: Machine) -> list[Moment]:
+def shorten_letters() -> None:
+    """From here on, letters in this process lack the page in twenty scripts at their end, and have one square drawn for all.
+
+    These take longer than all else of a letter.
+    """
+    words, square = taglines.all_words()[:1], qr.draw("SAMPLE")
+    taglines.all_words = lambda: words  # type: ignore[assignment]  # a function with a cache
+    qr.draw = lambda text: square  # noqa: ARG005  # called by that name
+
+
+class FarCompiler:
+    """Stands in for typst's own, which must never compile in a process that forks: another process compiles for it."""
+
+    listener: Listener
+
+    def __init__(self, **_options: Any) -> None:
+        """That process has its own options."""
+
+    def compile(self, **order: Any) -> Any:
+        if not order["input"]:
+            return b""  # Nothing but a way to make typst forget, and it would have to begin anew for each worker.
+        if UNSETTABLE in order["sys_inputs"]["data"]:
+            raise RuntimeError(UNSETTABLE)
+        with Client(self.listener.address) as line:
+            line.send(order)
+            return line.recv()
+
+
+def _compile_for_others(listener: Listener, typesetter: Typesetter) -> None:
+    while True:
+        with listener.accept() as line:
+            line.send(typesetter._compiler.compile(**line.recv()))
+
+
+def _prepare_for_letters(machine: Machine) -> None:
+    """What lets hundreds of workers set and hand over letters, each of which lives for some milliseconds."""
+    shorten_letters()
+    sending.awake = lambda m: True  # type: ignore[attr-defined]  # noqa: ARG005  # It asks much, and writes nothing.
+    ssl.create_default_context = functools.cache(ssl.create_default_context)  # type: ignore[assignment]
+    FarCompiler.listener = Listener()
+    typesetter = Typesetter(vendors.load(machine.settings.print_vendor))
+    Process(target=_compile_for_others, args=(FarCompiler.listener, typesetter), daemon=True).start()
+    typst.Compiler = FarCompiler  # type: ignore[misc, assignment]
+
+
+def _look(life: str, machine: Machine) -> list[Moment]:
     """One whole life; the moments it came by."""
     seen: dict[Moment, None] = {}
-    watch(seen.setdefault)
+    watch(life, seen.setdefault)
     try:
-        jobs.send_due(machine)
+        LIVES[life](machine)
     except SQLAlchemyError:
         pass  # A job that fails ends here too.
     finally:
@@ -159,13 +227,14 @@ def _look(machine: Machine) -> list[Moment]:
     return list(seen)
 
 
-def _die(machine: Machine, at: list[Any]) -> int:
+def _die(life: str, machine: Machine, at: list[Any]) -> int:
     """One life in a process of its own, up to this moment; the signal that ended it."""
     child = os.fork()
     if child == 0:
-        watch(lambda moment: os.kill(os.getpid(), signal.SIGKILL) if name(moment) == at else None)
+        gc.disable()  # It does not live long, and to collect is to copy what it shares with us.
+        watch(life, lambda moment: os.kill(os.getpid(), signal.SIGKILL) if name(moment) == at else None)
         try:
-            jobs.send_due(machine)
+            LIVES[life](machine)
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -173,17 +242,20 @@ def _die(machine: Machine, at: list[Any]) -> int:
 
 
 def main() -> None:
+    life = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # What is logged is no answer.
     machine = jobs.machine_for(settings.load(), pool=QueuePool)
+    if life == "letters":
+        _prepare_for_letters(machine)
     for line in sys.stdin:
         order = json.loads(line)
         other = Machine(replace(machine.settings, **order["settings"]), machine.sessions)
         if order["at"] is None:
-            answer: Any = [name(moment) for moment in _look(other)]
+            answer: Any = [name(moment) for moment in _look(life, other)]
             gc.freeze()  # Or each child would write to all that it shares with us.
         else:
-            answer = _die(other, order["at"])
+            answer = _die(life, other, order["at"])
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -1,15 +1,11 @@
 """A worker killed at every moment between claiming and recording: before and after each statement, and none is forgotten."""
 
-import json
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,11 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from outreach.delivery import plan
-from tests.delivery import crash_points
+from tests.delivery.doomed import FAILING_ADAPTER, PAUSED, Scene, forgotten, worker
 from tests.factories import make_contact, make_incident, make_person
-from tests.stage import Stage, environment, make_notice, make_running, phone
+from tests.stage import Stage, make_notice, make_running, phone
 
-FAILING_ADAPTER = "an adapter that raises what it says it never does"
 SLOW = {
     "sms_in_flight": "1", "lease_seconds": "30", "sms_timeout_seconds": "1", "filtered_limit": "100000",
     "breaker_address_share": "1", "breaker_refusal_share": "1", "breaker_unknown_share": "1",
@@ -40,14 +35,6 @@ class Role:
     afterwards: str = ""
     people: int = 1
     ends: frozenset[str] = frozenset({"reached"})
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Texts that a worker is about to send; `settings` say how it differs from others."""
-
-    roles: tuple[str, ...]
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def refused(code: int, outcome: str, **more: Any) -> Role:
@@ -167,7 +154,7 @@ ELSEWHERE = {
         'log.error("delivery.send_failed", attempt=str(item.envelope.token), error=type(error).__name__)',
     ): FAILING_ADAPTER,
     ("dispatch", "return Receipt(item.envelope.token, Verdict.UNKNOWN, code=type(error).__name__)"): FAILING_ADAPTER,
-    ("dispatch", 'return Receipt(token, Verdict.NOT_SENT, code="paused", retry_after=0.0)'): "paused by somebody in that second",
+    ("dispatch", 'return Receipt(token, Verdict.NOT_SENT, code="paused", retry_after=0.0)'): PAUSED,
     ("dispatch", 'log.warning("dispatch.cannot_ask", error=type(error).__name__)'): "the database goes away in that second",
     ("dispatch", "return set(self._messages)"): "the database goes away in that second",
     ("limits", 'log.warning("limits.database_unreachable", error=type(error).__name__)'): "the database goes away in that second",
@@ -177,36 +164,6 @@ ELSEWHERE = {
     ("record", "return"): "a worker records nothing only where nothing was claimed",
     ("twilio", 'return Receipt(token, Verdict.UNKNOWN, code=f"http_{error.status}")'): "no answer of the carrier has such a status",
 }
-
-
-class Worker:
-    """The program `crash_points`, which leads one life after another."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def live(self, scene: Scene, at: Sequence[Any] | None = None) -> Any:
-        """Until it is killed at this moment, or to its end."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({"settings": dict(scene.settings), "at": at}) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-
-@contextmanager
-def worker(stage: Stage) -> Iterator[Worker]:
-    s = stage.settings
-    environ = environment(s.key_ring.parent, s.database_url, s.redis_url, stage.web_url, stage.carrier.url)
-    ours = {f"OUTREACH_{name.upper()}": value for name, value in SLOW.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", crash_points.__name__], env=environ | ours, cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    with process:
-        yield Worker(process)
-        assert process.stdin
-        process.stdin.close()
 
 
 class Cast:
@@ -287,16 +244,12 @@ OUTCOMES = """
 @pytest.mark.parametrize("stage", [SLOW], indirect=True)
 def test_a_worker_killed_at_any_moment_loses_nothing_and_repeats_nothing(stage: Stage) -> None:
     cast, moments = Cast(stage), dict[tuple[Any, ...], Scene]()
-    with worker(stage) as doomed:
+    with worker(stage, "texts", SLOW) as doomed:
         for scene, messages in zip(SCENES, cast.add(SCENES), strict=True):
             with cast.turn(messages):
                 for moment in doomed.live(scene):
                     moments.setdefault(tuple(moment), scene)
-        after, before = {(module, line) for line, _, module in moments}, {(module, line) for _, line, module in moments}
-        missed = {s for s in crash_points.statements() if (s.module, s.line) not in after & before}
-        unexplained = [s for s in sorted(missed) if (s.module, s.text) not in ELSEWHERE]
-        assert unexplained == [], "No scene comes to these statements: write one, or say in ELSEWHERE why there is none."
-        assert ELSEWHERE.keys() - {(s.module, s.text) for s in missed} == set(), "These need no excuse any more."
+        assert forgotten("texts", moments, ELSEWHERE) == ([], set())
         for (moment, scene), messages in zip(moments.items(), cast.add(list(moments.values())), strict=True):
             with cast.turn(messages):
                 assert doomed.live(scene, moment) == signal.SIGKILL, moment
