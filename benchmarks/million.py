@@ -56,7 +56,7 @@ def measure(on: Ground, *, people_count: int, say: Callable[[str], None]) -> Fig
         clocked("first sweep", lambda: jobs.sweep_once(quiet))
         clocked("sweep", lambda: jobs.sweep_once(quiet))
         with gunicorn(on, place, OURS, port):
-            taken = pages.measure(place, port, min(FETCHES, 1 + people_count // 20), say)
+            taken = pages.measure(place, port, max(2, min(FETCHES, people_count // 20)), say)
         with place.connect() as connection:
             row = connection.execute("select pg_database_size(current_database())").fetchone()
     slowest = max(taken, key=lambda name: taken[name]["95th"])

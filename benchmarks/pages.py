@@ -25,7 +25,7 @@ from outreach.delivery.mail_address import Purpose
 from outreach.people.contact import VALUE
 from outreach.web import create_app
 
-WARM = 20  # fetches before anything is measured: imports and first connections are no part of what a page costs
+WARM = 20  # fetches at most before anything is measured: imports and first connections are no part of what a page costs
 
 NO_PAGE = {
     "static": "a file, which a web server in front gives out",
@@ -149,7 +149,7 @@ def measure(place: Place, port: int, fetches: int, say: Callable[[str], None]) -
     browser = Browser(port, signed_in(place))
     with place.connect() as connection:
         visits = _visits(create_app(place.machine.settings, place.machine.sessions), connection, place.machine.vault)
-    for _ in range(WARM):
+    for _ in range(min(WARM, fetches)):
         browser.fetch(visits[0])
     found = {}
     for visit in visits:
