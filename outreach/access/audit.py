@@ -110,7 +110,7 @@ def entries(session: Session, query: Query, *, limit: int, offset: int = 0) -> t
     """Entries newest first, and how many there are in all; of those that fit a query, COUNTED + 1 where there are more."""
     wanted = select(AuditEntry)
     if query == Query():
-        total = session.scalar(select(AuditHead.seq).where(AuditHead.id == 1)) or 0
+        total = session.scalar(select(func.max(AuditEntry.seq))) or 0
         # Numbered without a gap: the way to an old page is not walked.
         found = wanted.where(AuditEntry.seq <= total - offset).order_by(AuditEntry.seq.desc()).limit(limit)
         return list(session.scalars(found)), total

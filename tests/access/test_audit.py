@@ -45,6 +45,20 @@ def test_an_untouched_log_holds(log: Session) -> None:
     assert audit.verify(log) == audit.Verified(ENTRIES, None)
 
 
+def test_a_long_log_is_shown_in_pages_and_its_queries_are_counted_to_a_number(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        audit.record(session, SYSTEM, "test.rare" if number == 4 else "test.common", "test")
+    found, total = audit.entries(session, audit.Query(), limit=3, offset=3)
+    assert ([entry.seq for entry in found], total) == ([6, 5, 4], 9)
+    assert audit.entries(session, audit.Query(action="test.common"), limit=3)[1] == 8
+    monkeypatch.setattr(audit, "COUNTED", 5)
+    assert audit.entries(session, audit.Query(action="test.common"), limit=3)[1] == 6, "more than five"
+    assert [entry.seq for entry in audit.entries(session, audit.Query(action="test.rare"), limit=3)[0]] == [5]
+    assert audit.actions(session) == ["test.common", "test.rare"]
+
+
 def test_each_of_three_hundred_random_changes_is_found(log: Session) -> None:
     drawn = random.Random(1)
     for _ in range(300):

@@ -77,12 +77,14 @@ def test_filters_keep_what_waits_what_a_person_must_read_and_a_kind(session: Ses
     assert inbox.waiting(session) == 1
 
 
-def test_a_long_list_comes_in_pages(session: Session) -> None:
+def test_a_long_list_comes_in_pages(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [
         make_reply(session, f"+1202555{100 + number:04}", received_at=now() - timedelta(minutes=number)).id for number in range(5)
     ]
     lines, total = inbox.conversations(session, Query(), limit=2, offset=2)
     assert ([line.id for line in lines], total) == (made[2:4], 5)
+    monkeypatch.setattr(inbox, "COUNTED", 3)
+    assert inbox.conversations(session, Query(), limit=2)[1] == inbox.conversations(session, Query(waiting=True), limit=2)[1] == 4
 
 
 def test_only_the_end_of_a_number_is_listed_and_the_log_says_of_which(session: Session, ana: Person, reader: Reader) -> None:
