@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience, campaign
 from outreach.campaigns.campaign import Campaign
+from outreach.campaigns.outcome import OutcomeState
 from outreach.proof.standing import BEST_OF_ALL, LAUNCHED, NO_CAMPAIGN
 
 NOT_KNOWN = "unknown"  # asked for as a language: those whose language is not known
@@ -78,9 +79,10 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
     conditions = [_CONDITIONS[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
     where = f"where {' and '.join(conditions)}" if conditions else ""
     source, needed = _standing(session, filters.campaign)
-    if source == _OF_CAMPAIGN:
-        # Without the coalesce, which has nothing to do there, the indexes of those who are few are used.
-        where = where.replace(_CONDITIONS["outcome"], "s.state = :is_outcome")
+    if source == _OF_CAMPAIGN and filters.outcome in set(OutcomeState):
+        # Written out, and without the coalesce, which has nothing to do there: a statement that was prepared for any state
+        # would not use the indexes of those who are few.
+        where = where.replace(_CONDITIONS["outcome"], f"s.state = '{OutcomeState(filters.outcome)}'")
     values = {"campaign": filters.campaign, **{f"is_{name}": value for name, value in wanted.items()}, **needed}
     counting = f"select count(*) from (select 1 {source} {where} limit {COUNTED + 1}) counted"  # noqa: S608  # of the constants above
     total = session.scalar(text(counting), values)
