@@ -14,7 +14,7 @@ from outreach.campaigns.campaign import Campaign
 from outreach.campaigns.outcome import CounselOutcome, OutcomeState, Reason
 from outreach.delivery.message import MessagePerson
 from outreach.notices.notice import Channel, Notice
-from outreach.people.attorney import Attorney, Ending, Representation
+from outreach.people.attorney import AppearanceForm, Attorney, Ending, Representation
 from outreach.people.contact import ContactPoint
 from tests.factories import (
     make_account,
@@ -53,6 +53,16 @@ def test_the_list_puts_first_who_has_something_to_be_verified(sign_in: SignIn, p
     waiting = page(client, "/attorneys?show=waiting")
     assert "Blake Example" not in waiting.text
     assert "Avery Sample" in waiting.text
+
+
+def test_the_list_is_in_the_order_of_people_and_not_of_papers(sign_in: SignIn, page: Fetch, session: Session) -> None:
+    two, one = make_attorney(session, name="Blake Example"), make_attorney(session, name="Avery Sample")
+    client = make_person(session)
+    for attorney, people in ((two, [make_person(session), make_person(session)]), (one, [client, client])):
+        for person, form in zip(people, AppearanceForm, strict=True):
+            make_representation(session, person, attorney, verified=False, form=form)
+    listed = page(sign_in(Role.OFFICER), "/attorneys").text
+    assert listed.index("Blake Example") < listed.index("Avery Sample")
 
 
 @pytest.mark.parametrize(

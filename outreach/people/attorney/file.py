@@ -143,11 +143,12 @@ _ORDER = Tally(
     "attorneys",
     f"""
     with mine as (
-        select attorney_id, count(*) as open, count(*) filter (where verified_at is null) as waiting
+        select attorney_id, count(distinct person_id) filter (where verified_at is not null) as clients,
+            count(distinct person_id) filter (where verified_at is null) as waiting
         from representation where ended_at is null group by attorney_id
     ), sorted as (
         select a.id, coalesce(mine.waiting, 0) as waiting,
-            row_number() over (order by coalesce(mine.waiting, 0) desc, coalesce(mine.open, 0) desc, a.id desc) as place
+            row_number() over (order by coalesce(mine.waiting, 0) desc, coalesce(mine.clients, 0) desc, a.id desc) as place
         from attorney a left join mine on mine.attorney_id = a.id
     )
     select count(*) as everybody, count(*) filter (where waiting > 0) as waiting,
