@@ -52,13 +52,18 @@ def browser() -> Iterator[Browser]:
 class Server:
     """One address for the panel of each test in turn, so that a browser has to fetch styles and fonts only once.
 
-    One request at a time: they share the test's one connection.
+    One request at a time: they share the test's one connection, and with it whatever a test does there while a page is open, which
+    holds the `lock` meanwhile: pages ask by themselves.
     """
 
     app: Flask
 
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
     def __call__(self, *request: Any) -> Any:
-        return self.app(*request)
+        with self.lock:
+            return self.app(*request)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def contexts(browser: Browser) -> Contexts:
 
 
 @pytest.fixture
-def visit(contexts: Contexts, address: str, sign_in: SignIn) -> Iterator[Visit]:
+def visit(contexts: Contexts, server: tuple[Server, str], address: str, sign_in: SignIn) -> Iterator[Visit]:
     """`visit("/people", Role.OFFICER, locale="es", width=375)`: the page, open. Fails at its end when the browser complained."""
     pages: list[Page] = []
     complaints: list[str] = []
@@ -95,7 +100,8 @@ def visit(contexts: Contexts, address: str, sign_in: SignIn) -> Iterator[Visit]:
         context = contexts(locale, len(pages))
         context.clear_cookies()
         if role is not None:
-            cookie = sign_in(role, locale=locale).get_cookie("outreach")
+            with server[0].lock:
+                cookie = sign_in(role, locale=locale).get_cookie("outreach")
             assert cookie is not None
             context.add_cookies([{"name": "outreach", "value": cookie.value, "url": address}])
         page = context.new_page()

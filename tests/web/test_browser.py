@@ -37,7 +37,7 @@ from tests.factories import (
     make_reply,
     make_representation,
 )
-from tests.web.browsing import WIDTHS, Visit, address, browser, contexts, filled, server, violations, visit, wrong_with
+from tests.web.browsing import WIDTHS, Server, Visit, address, browser, contexts, filled, server, violations, visit, wrong_with
 
 # pytest finds fixtures by name.
 __all__ = ["address", "browser", "contexts", "server", "visit"]
@@ -313,18 +313,22 @@ def test_a_mail_that_is_being_written_is_seen_in_another_tab(visit: Visit, work:
     assert frame.locator(".sheet").evaluate("e => getComputedStyle(e).maxWidth") != "none", "its styles are applied"
 
 
-def test_progress_moves_by_itself_and_keeps_the_focus(visit: Visit, work: dict[str, str], session: Session) -> None:
+def test_progress_moves_by_itself_and_keeps_the_focus(
+    visit: Visit, server: tuple[Server, str], work: dict[str, str], session: Session
+) -> None:
     page = visit(f"/campaigns/{work['RUNNING']}", Role.OFFICER)
     page.get_by_text("0 of 1 people have been reached or told").wait_for()
     page.locator("#to-exhausted").focus()
-    session.execute(sa.text("update outcome set state = 'told' where reason = 'opted_out'"))
-    person = make_person(session)
-    make_outcome(session, session.get_one(Campaign, UUID(work["RUNNING"])), person, OutcomeState.EXHAUSTED, Reason.NO_CONTACT)
-    session.commit()
+    with server[0].lock:
+        session.execute(sa.text("update outcome set state = 'told' where reason = 'opted_out'"))
+        person = make_person(session)
+        make_outcome(session, session.get_one(Campaign, UUID(work["RUNNING"])), person, OutcomeState.EXHAUSTED, Reason.NO_CONTACT)
+        session.commit()
     page.get_by_text("1 of 2 people have been reached or told").wait_for()
     assert page.evaluate("document.activeElement.id") == "to-exhausted"
-    session.execute(sa.text("update campaign set state = 'paused' where title = 'Running one'"))
-    session.commit()
+    with server[0].lock:
+        session.execute(sa.text("update campaign set state = 'paused' where title = 'Running one'"))
+        session.commit()
     page.get_by_text("Paused: nothing is handed over").wait_for()
 
 
