@@ -57,6 +57,9 @@ class CampaignState(StrEnum):
     STOPPED = "stopped"  # by staff, for good: what was waiting is cancelled
 
 
+NOT_LAUNCHED = (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED)
+
+
 class Campaign(Base):
     """`window_start` and `window_end` bound the hours in which a text may arrive, in the phone's own time zone.
 
@@ -203,7 +206,7 @@ def change(
 ) -> Campaign:
     """Rewrite a campaign that was not launched. It becomes a draft again: any approval was of something else."""
     campaign = get(session, campaign_id, lock=True)
-    if campaign.state not in (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED):
+    if campaign.state not in NOT_LAUNCHED:
         raise Refused("This campaign was launched: it cannot be changed. Pause it, and make a new one.")
     _describe(campaign, title, notice_id, audience, ladder, window, window_reason)
     _limit(campaign, waves)

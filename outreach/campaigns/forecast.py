@@ -17,15 +17,13 @@ from sqlalchemy.orm import Session
 
 from outreach.campaigns import audience, campaign
 from outreach.campaigns.audience import Cell, Preview
-from outreach.campaigns.campaign import Campaign, CampaignState
+from outreach.campaigns.campaign import NOT_LAUNCHED, Campaign
 from outreach.campaigns.outcome import OutcomeState, Reason
 from outreach.notices import segments
 from outreach.notices.house import House
 from outreach.notices.notice import Channel, Rendition, RenditionState
 from outreach.notices.segments import Encoding
 from outreach.tally import Rows, Tally
-
-NOT_LAUNCHED = (CampaignState.DRAFT, CampaignState.SUBMITTED, CampaignState.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,13 +76,14 @@ def people(session: Session, filters: Filters, *, limit: int, offset: int = 0) -
     Where there are more than COUNTED, they are said to be COUNTED + 1.
     """
     wanted = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name) is not None}
-    conditions = [_CONDITIONS[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
-    where = f"where {' and '.join(conditions)}" if conditions else ""
     source, needed = _standing(session, filters.campaign)
+    fitting = dict(_CONDITIONS)
     if source == _OF_CAMPAIGN and filters.outcome in set(OutcomeState):
         # Written out, and without the coalesce, which has nothing to do there: a statement that was prepared for any state
         # would not use the indexes of those who are few.
-        where = where.replace(_CONDITIONS["outcome"], f"s.state = '{OutcomeState(filters.outcome)}'")
+        fitting["outcome"] = f"s.state = '{OutcomeState(filters.outcome)}'"
+    conditions = [fitting[name] for name in wanted] + ([_NO_PHONE] if filters.no_phone else [])
+    where = f"where {' and '.join(conditions)}" if conditions else ""
     values = {"campaign": filters.campaign, **{f"is_{name}": value for name, value in wanted.items()}, **needed}
     counting = f"select count(*) from (select 1 {source} {where} limit {COUNTED + 1}) counted"  # noqa: S608  # of the constants above
     total = session.scalar(text(counting), values)
